@@ -1,0 +1,8 @@
+export default {
+  files: ['__test__/**/*.spec.ts'],
+  extensions: { ts: 'module' },
+  nodeArguments: ['--import', '@oxc-node/core/register'],
+  // A process a file: an addon that crashes fails its own file only.
+  workerThreads: false,
+  timeout: '2m',
+}
