@@ -1,0 +1,62 @@
+//! The segment that is appended to, shared by the appender and its helper threads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::layout::SEGMENT_ALIGN;
+use crate::platform;
+use crate::segment::Segment;
+
+/// A segment and how far it is written.
+#[derive(Debug)]
+pub(crate) struct Active {
+    pub(crate) segment: Segment,
+    end: AtomicU64,
+}
+
+impl Active {
+    pub(crate) fn new(segment: Segment, end: u64) -> Self {
+        Self { segment, end: AtomicU64::new(end) }
+    }
+
+    /// The offset behind the last published record.
+    #[inline]
+    pub(crate) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Stored by the appender after the records before it. Pairs with the `Acquire` load of [`end`](Self::end).
+    #[inline]
+    pub(crate) fn set_end(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// Waits until the bytes of `from..to` are on the disk.
+    #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
+    pub(crate) fn flush(&self, from: u64, to: u64) -> Result<()> {
+        let flushed = self.segment.region.flush(from as usize, (to - from) as usize);
+        flushed.map_err(|e| Error::io("flush the segment", &self.segment.path, &e))?;
+        if cfg!(target_os = "linux") {
+            // There, msync of a range is an fdatasync of that range.
+            return Ok(());
+        }
+        self.sync_file()
+    }
+
+    /// Waits until the whole file, its length and blocks are on the disk.
+    pub(crate) fn sync_file(&self) -> Result<()> {
+        let Some(file) = &self.segment.file else { return Ok(()) };
+        file.sync_data().map_err(|e| Error::io("sync the segment", &self.segment.path, &e))
+    }
+
+    /// Gives the unused blocks behind END back.
+    pub(crate) fn punch_tail(&self) -> Result<()> {
+        let Some(file) = &self.segment.file else { return Ok(()) };
+        let from = crate::layout::align_up(self.end(), SEGMENT_ALIGN);
+        if from >= self.segment.end() {
+            return Ok(());
+        }
+        let punched = platform::punch(file, from, self.segment.end() - from);
+        punched.map_err(|e| Error::io("give back the segment's tail", &self.segment.path, &e))
+    }
+}

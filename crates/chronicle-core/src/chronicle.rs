@@ -1,0 +1,337 @@
+//! Opening and creating a chronicle, and what its handles share.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use crate::control::{Control, Identity};
+use crate::directory::{Directory, open_regular};
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::{DEFAULT_SEGMENT_BYTES, HEADER_LEN, SEGMENT_HEADER_LEN};
+use crate::lock::WriterLock;
+use crate::options::Options;
+use crate::platform;
+use crate::reader::{From, Reader};
+use crate::recovery::RecoveryReport;
+use crate::segment::{Blank, Segment, next_size};
+use crate::waiter::WaitHandle;
+use crate::writer::Writer;
+
+/// How long an opener waits for another one that is creating the chronicle.
+const CREATION_WAIT: Duration = Duration::from_secs(10);
+
+/// An open chronicle: hands out a [`Writer`] and any number of [`Reader`]s. Clones are cheap and share everything.
+///
+/// ```
+/// use chronicle_core::{Chronicle, Entry, From, Options};
+/// use std::time::Duration;
+///
+/// let dir = tempfile::tempdir()?;
+/// let log = Chronicle::open(&dir.path().join("orders"), &Options::default())?;
+/// let mut writer = log.writer(Duration::ZERO)?;
+/// assert_eq!(writer.append(b"hello", 1)?, 0);
+///
+/// let (mut slab, mut entries) = (vec![0; 65536], vec![Entry::default(); 64]);
+/// let run = log.reader(From::Start)?.poll(&mut slab, &mut entries)?;
+/// assert_eq!((run.count, &slab[..5]), (1, &b"hello"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Chronicle {
+    inner: Arc<Inner>,
+}
+
+/// What the handles of one opening share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) directory: Directory,
+    pub(crate) control: Control,
+    pub(crate) options: Options,
+    /// Segments that some reader has mapped, by their first seq.
+    mapped: Mutex<HashMap<u64, Weak<Segment>>>,
+    pub(crate) recovery: Mutex<Option<RecoveryReport>>,
+}
+
+/// A look at a chronicle.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    /// The first seq that is left.
+    pub first_seq: u64,
+    /// The seq that the next message gets.
+    pub next_seq: u64,
+    /// Every message below this seq survives a power cut.
+    pub durable_seq: u64,
+    /// How many segment files there are.
+    pub segments: u64,
+    /// Bytes that the segment files take on the disk.
+    pub bytes: u64,
+    /// The length that segments double up to.
+    pub segment_bytes: u64,
+    /// The number of the last opening for writing.
+    pub epoch: u32,
+    /// The process that has the chronicle open for writing.
+    pub writer_pid: Option<u32>,
+    /// The file system, when it copies on write, so that a write may meet a full disk in spite of allocated space.
+    pub copy_on_write_fs: Option<&'static str>,
+    /// What the last opening for writing through this handle found and did.
+    pub recovery: Option<RecoveryReport>,
+}
+
+impl Chronicle {
+    /// Opens the chronicle in `dir`, creating it where the options say so. Takes no lock that outlives the call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] and [`ErrorKind::NotAChronicle`] when there is none and none is created,
+    /// [`ErrorKind::NetworkFs`], [`ErrorKind::Permission`], [`ErrorKind::NoSpace`], and the kinds for damaged files:
+    /// [`ErrorKind::EmptyFile`], [`ErrorKind::Truncated`], [`ErrorKind::BadMagic`], [`ErrorKind::UnsupportedVersion`],
+    /// [`ErrorKind::UnsupportedFeature`], [`ErrorKind::Corrupt`].
+    pub fn open(dir: &Path, options: &Options) -> Result<Self> {
+        options.check()?;
+        let directory = Directory::new(dir);
+        ensure_directory(dir, options)?;
+        if !options.allow_network_fs {
+            refuse_network_fs(dir)?;
+        }
+        let control = match Control::open(&directory, !options.read_only) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                create(&directory, options)?;
+                Control::open(&directory, !options.read_only)?
+            }
+            other => other?,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                directory,
+                control,
+                options: options.clone(),
+                mapped: Mutex::default(),
+                recovery: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Takes the writer lock, trying for `wait` while another handle holds it, recovers the log and opens it for appending.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] with the holder's pid, [`ErrorKind::ReadOnly`], [`ErrorKind::Permission`], and the kinds for
+    /// damaged files that [`open`](Self::open) lists, with [`ErrorKind::MissingSegment`] and [`ErrorKind::OutOfBounds`].
+    pub fn writer(&self, wait: Duration) -> Result<Writer> {
+        Writer::open(&self.inner, wait)
+    }
+
+    /// A reader that starts at `from`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gap`] when the place was pruned, [`ErrorKind::MissingSegment`], and the kinds for damaged files.
+    pub fn reader(&self, from: From) -> Result<Reader> {
+        Reader::open(&self.inner, from)
+    }
+
+    /// The first seq that is left: the next seq where the log is empty.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MissingSegment`] when there is no segment at all, or the system's errors.
+    pub fn first_seq(&self) -> Result<u64> {
+        self.inner.first_seq()
+    }
+
+    /// The seq that the next message gets, as far as it is known to this process at this moment.
+    ///
+    /// # Errors
+    /// The kinds for damaged files.
+    pub fn next_seq(&self) -> Result<u64> {
+        self.inner.next_seq()
+    }
+
+    /// Every message below this seq survives a power cut.
+    #[must_use]
+    pub fn durable_seq(&self) -> u64 {
+        self.inner.control.durable()
+    }
+
+    /// The directory of the chronicle.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.inner.directory.path()
+    }
+
+    /// Counts files and bytes, and collects what the control file says.
+    ///
+    /// # Errors
+    /// As [`next_seq`](Self::next_seq).
+    pub fn stats(&self) -> Result<Stats> {
+        let inner = &self.inner;
+        let bases = inner.directory.segments()?;
+        let bytes = bases.iter().filter_map(|&base| fs::metadata(inner.directory.segment(base)).ok());
+        let path = inner.directory.path();
+        let identity = &inner.control.identity;
+        Ok(Stats {
+            first_seq: inner.first_seq()?,
+            next_seq: inner.next_seq()?,
+            durable_seq: inner.control.durable(),
+            segments: bases.len() as u64,
+            bytes: bytes.map(|metadata| platform::disk_bytes(&metadata)).sum(),
+            segment_bytes: inner.options.segment_bytes.unwrap_or(identity.segment_bytes),
+            epoch: inner.control.epoch(),
+            writer_pid: inner.control.writer_pid(),
+            copy_on_write_fs: platform::copy_on_write_fs(path).map_err(|e| Error::io("look at the file system", path, &e))?,
+            recovery: inner.recovery.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        })
+    }
+
+    /// What a thread sleeps on until there are new messages.
+    #[must_use]
+    pub fn wait_handle(&self) -> WaitHandle {
+        WaitHandle::new(&self.inner)
+    }
+}
+
+impl Inner {
+    pub(crate) fn first_seq(&self) -> Result<u64> {
+        let left = self.control.first_seq();
+        // Between the word and the file there may be a prune that has not removed anything yet.
+        if self.directory.segment(left).exists() { Ok(left) } else { self.bases().map(|bases| bases[0]) }
+    }
+
+    /// The first seqs of all segments: at least one, and none missing before the first.
+    pub(crate) fn bases(&self) -> Result<Vec<u64>> {
+        let bases = self.directory.segments()?;
+        let left = self.control.first_seq();
+        if bases.first().is_some_and(|&first| first <= left) {
+            return Ok(bases);
+        }
+        // A prune may have removed the first segment since the word was read: look at both once more.
+        let left = self.control.first_seq();
+        let bases = self.directory.segments()?;
+        if bases.first().is_some_and(|&first| first <= left) {
+            return Ok(bases);
+        }
+        Err(self.missing(left))
+    }
+
+    pub(crate) fn missing(&self, base: u64) -> Error {
+        Error::new(ErrorKind::MissingSegment, format!("the segment that starts at seq {base} is missing"))
+            .at_path(&self.directory.segment(base))
+            .at_seq(base)
+    }
+
+    pub(crate) fn next_seq(&self) -> Result<u64> {
+        if self.control.same_boot() {
+            return Ok(self.control.head());
+        }
+        // No writer has recovered the log in this boot: only the records themselves say how far it goes.
+        let mut reader = Reader::last_segment(self)?;
+        reader.skip_to_head(self)?;
+        Ok(reader.place.seq)
+    }
+
+    /// The segment that starts at `base`, mapped for reading once for all readers of this opening.
+    pub(crate) fn segment(&self, base: u64) -> Result<Arc<Segment>> {
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(segment) = mapped.get(&base).and_then(Weak::upgrade) {
+            return Ok(segment);
+        }
+        let segment = Arc::new(Segment::open(&self.directory, base, &self.control.identity.chronicle_id, false)?);
+        mapped.retain(|_, segment| segment.strong_count() > 0);
+        mapped.insert(base, Arc::downgrade(&segment));
+        Ok(segment)
+    }
+}
+
+fn ensure_directory(dir: &Path, options: &Options) -> Result<()> {
+    match fs::metadata(dir) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(Error::new(ErrorKind::NotAChronicle, "not a directory").at_path(dir)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && options.create && !options.read_only => {
+            platform::create_dir(dir, options.mode).map_err(|e| Error::io("create the directory", dir, &e))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(not_found(dir)),
+        Err(e) => Err(Error::io("look at the directory", dir, &e)),
+    }
+}
+
+fn not_found(dir: &Path) -> Error {
+    Error::new(ErrorKind::NotFound, "there is no chronicle here").at_path(dir)
+}
+
+fn refuse_network_fs(dir: &Path) -> Result<()> {
+    match platform::network_fs(dir).map_err(|e| Error::io("look at the file system", dir, &e))? {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("{name} does not keep mapped memory coherent between hosts; allow_network_fs opens it all the same");
+            Err(Error::new(ErrorKind::NetworkFs, message).at_path(dir))
+        }
+    }
+}
+
+/// Creates what is missing, under the writer lock: the first segment, and `control` last, by rename.
+fn create(directory: &Directory, options: &Options) -> Result<()> {
+    if let Some(name) = directory.foreign()? {
+        let message = format!("the directory holds {name:?}, which is no file of a chronicle");
+        return Err(Error::new(ErrorKind::NotAChronicle, message).at_path(directory.path()));
+    }
+    let unfinished = check_unfinished(directory);
+    if directory.control().exists() {
+        // Another process has created the chronicle in between.
+        return Ok(());
+    }
+    if options.read_only || !options.create {
+        return Err(unfinished.err().unwrap_or_else(|| not_found(directory.path())));
+    }
+    let _lock = WriterLock::acquire(directory, options.mode, CREATION_WAIT, || None)?;
+    if directory.control().exists() {
+        return Ok(());
+    }
+    check_unfinished(directory)?;
+    directory.remove_temporaries()?;
+    for base in directory.segments()? {
+        let path = directory.segment(base);
+        fs::remove_file(&path).map_err(|e| Error::io("remove the unfinished segment", &path, &e))?;
+    }
+    let mut chronicle_id = [0; 16];
+    getrandom::fill(&mut chronicle_id)
+        .map_err(|e| Error::new(ErrorKind::Io, format!("cannot get random bytes: {e}")))?;
+    let segment_bytes = options.segment_bytes.unwrap_or(DEFAULT_SEGMENT_BYTES);
+    let blank = Blank::create(directory, next_size(None, segment_bytes, 0), options.mode, 0)?;
+    let segment = blank.name(directory, &chronicle_id, 0, 0, 0)?;
+    crate::fault::point("create.segment");
+    let synced = segment.file.as_ref().map_or(Ok(()), fs::File::sync_all);
+    synced.map_err(|e| Error::io("sync the segment", &segment.path, &e))?;
+    Control::create(directory, &Identity { chronicle_id, segment_bytes }, options.mode)?;
+    crate::fault::point("create.control");
+    directory.sync()?;
+    sync_parent(directory.path())
+}
+
+/// An interrupted creation leaves at most the first segment, and no message in it. Anything else has lost its control file.
+fn check_unfinished(directory: &Directory) -> Result<()> {
+    let lost = || {
+        let message = "the control file is missing although there are segments";
+        Err(Error::new(ErrorKind::Corrupt, message).at_path(&directory.control()))
+    };
+    match directory.segments()?[..] {
+        [] => Ok(()),
+        [0] => {
+            let path = directory.segment(0);
+            let mut first = Vec::new();
+            let mut file = open_regular(&path, false)?;
+            file.seek(io::SeekFrom::Start(SEGMENT_HEADER_LEN as u64))
+                .and_then(|_| file.take(HEADER_LEN as u64).read_to_end(&mut first))
+                .map_err(|e| Error::io("read the segment", &path, &e))?;
+            if first.iter().any(|&b| b != 0) { lost() } else { Ok(()) }
+        }
+        _ => lost(),
+    }
+}
+
+fn sync_parent(dir: &Path) -> Result<()> {
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A parent that may not be read cannot be synced, and need not be: its entry is older than this call then.
+    match platform::sync_dir(parent) {
+        Err(e) if e.kind() != io::ErrorKind::PermissionDenied => Err(Error::io("sync the directory", parent, &e)),
+        _ => Ok(()),
+    }
+}

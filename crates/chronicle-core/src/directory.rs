@@ -1,0 +1,239 @@
+//! Every file name of a chronicle, and how its files are opened: close-on-exec, never through a symlink, regular files only.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::MAX_SEQ;
+use crate::platform;
+
+const CONTROL: &str = "control";
+const LOCK: &str = "writer.lock";
+const SEGMENT: &str = "seg";
+const INDEX: &str = "idx";
+const TEMPORARY: &str = "tmp";
+const QUARANTINE: &str = "quarantine";
+const READERS: &str = "readers";
+
+/// The directory of one chronicle.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn control(&self) -> PathBuf {
+        self.path.join(CONTROL)
+    }
+
+    pub(crate) fn control_temporary(&self) -> PathBuf {
+        self.path.join(format!("{CONTROL}.{TEMPORARY}"))
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.path.join(LOCK)
+    }
+
+    /// The segment whose first message is `base_seq`: 20 digits hold every `u64`, so names sort as numbers do.
+    pub(crate) fn segment(&self, base_seq: u64) -> PathBuf {
+        self.path.join(format!("{base_seq:020}.{SEGMENT}"))
+    }
+
+    pub(crate) fn segment_temporary(&self) -> PathBuf {
+        self.path.join(format!("next.{SEGMENT}.{TEMPORARY}"))
+    }
+
+    pub(crate) fn index(&self, base_seq: u64) -> PathBuf {
+        self.path.join(format!("{base_seq:020}.{INDEX}"))
+    }
+
+    pub(crate) fn quarantine(&self) -> PathBuf {
+        self.path.join(QUARANTINE)
+    }
+
+    pub(crate) fn readers(&self) -> PathBuf {
+        self.path.join(READERS)
+    }
+
+    /// The first seqs of all segments, ascending.
+    pub(crate) fn segments(&self) -> Result<Vec<u64>> {
+        let mut bases = Vec::new();
+        self.each_name(|name| bases.extend(segment_base(name)))?;
+        bases.sort_unstable();
+        Ok(bases)
+    }
+
+    /// A name that no chronicle has, if there is one.
+    pub(crate) fn foreign(&self) -> Result<Option<String>> {
+        let mut foreign = None;
+        self.each_name(|name| {
+            if !is_ours(name) {
+                foreign = Some(name.to_owned());
+            }
+        })?;
+        Ok(foreign)
+    }
+
+    /// Removes files under temporary names: an interrupted roll or creation left them, and nothing refers to them.
+    pub(crate) fn remove_temporaries(&self) -> Result<()> {
+        let mut names = Vec::new();
+        self.each_name(|name| {
+            if is_temporary(name) {
+                names.push(name.to_owned());
+            }
+        })?;
+        for name in names {
+            let path = self.path.join(name);
+            std::fs::remove_file(&path).map_err(|e| Error::io("remove the temporary file", &path, &e))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to).map_err(|e| Error::io("rename the file", to, &e))
+    }
+
+    /// Makes created, renamed and removed names survive a power cut.
+    pub(crate) fn sync(&self) -> Result<()> {
+        platform::sync_dir(&self.path).map_err(|e| Error::io("sync the directory", &self.path, &e))
+    }
+
+    fn each_name(&self, mut visit: impl FnMut(&str)) -> Result<()> {
+        let fail = |e: &io::Error| Error::io("list the directory", &self.path, e);
+        for entry in std::fs::read_dir(&self.path).map_err(|e| fail(&e))? {
+            let name = entry.map_err(|e| fail(&e))?.file_name();
+            visit(&name.to_string_lossy());
+        }
+        Ok(())
+    }
+}
+
+fn segment_base(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(SEGMENT)?.strip_suffix('.')?;
+    numbered(digits)
+}
+
+fn numbered(digits: &str) -> Option<u64> {
+    let all_digits = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
+    all_digits.then(|| digits.parse().ok()).flatten().filter(|&seq| seq <= MAX_SEQ + 1)
+}
+
+fn is_temporary(name: &str) -> bool {
+    name == format!("{CONTROL}.{TEMPORARY}") || name == format!("next.{SEGMENT}.{TEMPORARY}")
+}
+
+fn is_ours(name: &str) -> bool {
+    let index = name.strip_suffix(INDEX).and_then(|stem| stem.strip_suffix('.')).and_then(numbered);
+    [CONTROL, LOCK, QUARANTINE, READERS].contains(&name)
+        || is_temporary(name)
+        || segment_base(name).is_some()
+        || index.is_some()
+}
+
+/// Opens an existing regular file for reading, or for reading and writing.
+pub(crate) fn open_regular(path: &Path, write: bool) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(write);
+    platform::never_follow(&mut options);
+    let file = options.open(path).map_err(|e| refuse(path, &e))?;
+    let metadata = file.metadata().map_err(|e| Error::io("look at the file", path, &e))?;
+    if metadata.is_file() { Ok(file) } else { Err(not_a_file(path)) }
+}
+
+/// Creates a file that does not exist yet, with exactly `mode`.
+pub(crate) fn create_new(path: &Path, mode: u32) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    platform::never_follow(&mut options);
+    platform::create_mode(&mut options, mode);
+    let file = options.open(path).map_err(|e| {
+        if e.kind() == io::ErrorKind::AlreadyExists {
+            return Error::invalid("the file exists").at_path(path);
+        }
+        Error::io("create the file", path, &e)
+    })?;
+    platform::set_mode(&file, mode).map_err(|e| Error::io("set the mode of the file", path, &e))?;
+    Ok(file)
+}
+
+/// Opens a regular file for reading and writing and creates it when it is missing.
+pub(crate) fn open_or_create(path: &Path, mode: u32) -> Result<File> {
+    loop {
+        match create_new(path, mode) {
+            Err(e) if e.kind() == ErrorKind::InvalidArgument => {}
+            other => return other,
+        }
+        match open_regular(path, true) {
+            // Removed in between: create it again.
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+}
+
+fn refuse(path: &Path, error: &io::Error) -> Error {
+    // A directory opened for writing, a socket or a fifo without a reader fail in a way that names no type.
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => not_a_file(path),
+        _ => Error::io("open the file", path, error),
+    }
+}
+
+fn not_a_file(path: &Path) -> Error {
+    Error::new(ErrorKind::NotAFile, "not a regular file: symlinks, directories, fifos and devices are refused").at_path(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_numbers_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::new(dir.path());
+        for seq in [MAX_SEQ, 7, 100] {
+            std::fs::write(directory.segment(seq), b"").unwrap();
+        }
+        for other in ["1.seg", "00000000000000000001.idx", "+0000000000000000001.seg", "99999999999999999999.seg"] {
+            std::fs::write(dir.path().join(other), b"").unwrap();
+        }
+        assert_eq!(directory.segments().unwrap(), [7, 100, MAX_SEQ]);
+        assert!(directory.foreign().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_chronicle_has_no_foreign_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::new(dir.path());
+        let ours = [directory.control(), directory.lock(), directory.segment(0), directory.index(0), directory.segment_temporary()];
+        for path in ours {
+            std::fs::write(path, b"").unwrap();
+        }
+        assert_eq!(directory.foreign().unwrap(), None);
+        directory.remove_temporaries().unwrap();
+        assert!(!directory.segment_temporary().exists() && directory.segment(0).exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn symlinks_and_directories_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::fs::write(dir.path().join("target"), b"x").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("target"), &link).unwrap();
+        for write in [false, true] {
+            assert_eq!(open_regular(&link, write).unwrap_err().kind(), ErrorKind::NotAFile);
+            assert_eq!(open_regular(dir.path(), write).unwrap_err().kind(), ErrorKind::NotAFile);
+        }
+        assert_eq!(create_new(&link, 0o600).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+}

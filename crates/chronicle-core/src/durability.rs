@@ -1,0 +1,220 @@
+//! Making messages survive a power cut: one flush for everybody who waits, of the dirty range alone.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::active::Active;
+use crate::chronicle::Inner;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Asks for flushes of what one [`Writer`](crate::Writer) has appended. Clones may be used from any thread.
+#[derive(Debug, Clone)]
+pub struct Durability {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    inner: Arc<Inner>,
+    state: Mutex<State>,
+    changed: Condvar,
+    poisoned: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Segments with bytes that are not flushed, oldest first; the last one is being appended to.
+    dirty: VecDeque<Dirty>,
+    /// Segments of an earlier writer of this boot, which may not have flushed them.
+    inherited: Vec<PathBuf>,
+    durable: u64,
+    flushing: bool,
+    stop: bool,
+    failure: Option<Error>,
+}
+
+#[derive(Debug, Clone)]
+struct Dirty {
+    active: Arc<Active>,
+    /// Everything before this offset is on the disk.
+    flushed: u64,
+    /// Whether header, blocks and name of the segment are on the disk.
+    named: bool,
+}
+
+impl Durability {
+    pub(crate) fn new(inner: &Arc<Inner>, active: Arc<Active>, inherited: Vec<PathBuf>, durable: u64) -> Self {
+        let dirty = VecDeque::from([Dirty { active, flushed: 0, named: false }]);
+        let state = State { dirty, inherited, durable, flushing: false, stop: false, failure: None };
+        let shared = Shared {
+            inner: Arc::clone(inner),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            poisoned: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Blocks until every message that is published now survives a power cut. Returns the durable point: one more than the last
+    /// such seq. Callers that arrive during a flush share the next one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Poisoned`] when this or an earlier flush failed. The kernel may have dropped the pages, so there is no
+    /// second try: the writer refuses to go on, and the chronicle has to be opened again.
+    pub fn sync(&self) -> Result<u64> {
+        let target = self.shared.inner.control.head();
+        let mut state = self.lock();
+        loop {
+            if let Some(failure) = &state.failure {
+                return Err(failure.clone());
+            }
+            if state.durable >= target {
+                return Ok(state.durable);
+            }
+            if !state.flushing {
+                state = self.lead(state);
+                continue;
+            }
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// One more than the last seq that survives a power cut.
+    #[must_use]
+    pub fn durable_seq(&self) -> u64 {
+        self.lock().durable
+    }
+
+    /// The failure that poisoned the writer, if there was one.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.shared.poisoned.load(Ordering::Acquire) { Err(self.failure()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn failure(&self) -> Error {
+        let failure = self.lock().failure.clone();
+        failure.unwrap_or_else(|| Error::new(ErrorKind::Poisoned, "a flush failed"))
+    }
+
+    /// The segment that is appended to from now on. The one before it has its END.
+    pub(crate) fn follow(&self, active: Arc<Active>) {
+        self.lock().dirty.push_back(Dirty { active, flushed: 0, named: false });
+    }
+
+    /// Flushes for everybody: the state is unlocked meanwhile, so appends and rolls go on.
+    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.flushing = true;
+        // The head is read before the segments and their ends: all messages below it lie in front of those ends.
+        let head = self.shared.inner.control.head();
+        let work: Vec<Dirty> = state.dirty.iter().cloned().collect();
+        let inherited = std::mem::take(&mut state.inherited);
+        drop(state);
+        let outcome = self.flush(&inherited, work);
+        let mut state = self.lock();
+        state.flushing = false;
+        match outcome {
+            Ok(done) => {
+                let sealed = done.len() - 1;
+                for (dirty, flushed) in state.dirty.iter_mut().zip(done) {
+                    (dirty.flushed, dirty.named) = (flushed, true);
+                }
+                state.dirty.drain(..sealed);
+                state.durable = head;
+                self.shared.inner.control.set_durable(head);
+            }
+            Err(e) => {
+                let message = format!("a flush failed, so nothing more can be promised: {}", e.message());
+                let mut failure = Error::new(ErrorKind::Poisoned, message);
+                if let Some(path) = e.path() {
+                    failure = failure.at_path(path);
+                }
+                state.failure = Some(failure);
+                self.shared.poisoned.store(true, Ordering::Release);
+            }
+        }
+        self.shared.changed.notify_all();
+        state
+    }
+
+    /// Flushes each segment's dirty range, then the names of new ones. Returns how far each is flushed.
+    fn flush(&self, inherited: &[PathBuf], work: Vec<Dirty>) -> Result<Vec<u64>> {
+        for path in inherited {
+            let synced = File::open(path).and_then(|file| file.sync_data());
+            synced.map_err(|e| Error::io("sync the segment", path, &e))?;
+        }
+        let mut names = !inherited.is_empty();
+        let mut done = Vec::with_capacity(work.len());
+        for dirty in work {
+            let end = dirty.active.end();
+            if end > dirty.flushed {
+                dirty.active.flush(dirty.flushed, end)?;
+            }
+            names |= !dirty.named;
+            crate::fault::point("sync.segment");
+            done.push(end);
+        }
+        if names {
+            self.shared.inner.directory.sync()?;
+        }
+        Ok(done)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The helper thread of [`SyncMode::Every`](crate::SyncMode::Every).
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    durability: Durability,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    pub(crate) fn start(durability: &Durability, pause: Duration) -> Result<Self> {
+        let worker = durability.clone();
+        let thread = std::thread::Builder::new()
+            .name("chronicle-sync".to_owned())
+            .spawn(move || worker.flush_every(pause))
+            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start the sync thread: {e}")))?;
+        Ok(Self { durability: durability.clone(), thread: Some(thread) })
+    }
+
+    /// Forgets the thread: in a forked child there is none, and its locks may be held for ever.
+    pub(crate) fn abandon(&mut self) {
+        self.thread = None;
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.durability.lock().stop = true;
+        self.durability.shared.changed.notify_all();
+        // A panic of the thread has been reported by the panic hook already.
+        let _ = thread.join();
+    }
+}
+
+impl Durability {
+    fn flush_every(&self, pause: Duration) {
+        loop {
+            let state = self.lock();
+            let wait = self.shared.changed.wait_timeout_while(state, pause, |state| !state.stop);
+            if wait.unwrap_or_else(PoisonError::into_inner).0.stop {
+                return;
+            }
+            // A failure poisons the writer, whose next append reports it.
+            if self.sync().is_err() || self.shared.inner.control.flush().is_err() {
+                return;
+            }
+        }
+    }
+}

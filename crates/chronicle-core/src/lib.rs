@@ -1,0 +1,55 @@
+//! A persisted, memory-mapped, append-only message log: one process appends, any number of processes on the host read.
+//!
+//! Appending is a copy into mapped memory. When [`Writer::append`] returns, the message survives the end of the process; when
+//! [`Durability::sync`] returns, it survives a power cut. Readers check both checksums and the order of every message.
+//!
+//! Start at [`Chronicle::open`]. The bytes on disk are described in `docs/FORMAT.md`, the contract between processes in
+//! `docs/ARCHITECTURE.md`.
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs)]
+
+#[cfg(target_endian = "big")]
+compile_error!("the words that processes share are stored as they are, and the format is little-endian");
+
+mod active;
+mod checksum;
+mod chronicle;
+mod clock;
+mod control;
+mod directory;
+mod durability;
+mod error;
+mod fault;
+mod header;
+mod layout;
+mod lock;
+mod mmap;
+mod options;
+mod platform;
+mod preamble;
+mod preparer;
+mod quarantine;
+mod reader;
+mod record;
+mod recovery;
+mod region;
+mod segment;
+mod sync;
+mod wait;
+mod waiter;
+mod writer;
+
+pub use checksum::crc32;
+pub use chronicle::{Chronicle, Stats};
+pub use durability::Durability;
+pub use error::{Error, ErrorKind, Result};
+pub use header::{END, MessageHeader, VALID};
+pub use layout::{
+    DEFAULT_SEGMENT_BYTES, HEADER_LEN, MAX_BATCH_BYTES, MAX_PAYLOAD_LEN, MAX_SEGMENT_BYTES, MAX_SEQ, MIN_SEGMENT_BYTES,
+};
+pub use mmap::MmapFile;
+pub use options::{Options, SyncMode};
+pub use reader::{Entry, From, Reader, Run};
+pub use recovery::RecoveryReport;
+pub use waiter::{Ticket, WaitHandle};
+pub use writer::{BatchItem, Writer};

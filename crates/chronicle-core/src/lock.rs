@@ -1,0 +1,90 @@
+//! The writer lock: the kernel's, on `writer.lock`, so it ends with its holder and is never stale.
+
+use std::fs::{File, TryLockError};
+use std::time::{Duration, Instant};
+
+use crate::directory::{Directory, open_or_create};
+use crate::error::{Error, ErrorKind, Result};
+use crate::platform;
+
+/// Held for as long as the value lives.
+#[derive(Debug)]
+pub(crate) struct WriterLock {
+    _file: File,
+}
+
+impl WriterLock {
+    /// Takes the lock, trying again for `wait` while another handle holds it. `holder` names that handle's process.
+    pub(crate) fn acquire(
+        directory: &Directory,
+        mode: u32,
+        wait: Duration,
+        holder: impl Fn() -> Option<u32>,
+    ) -> Result<Self> {
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(lock) = Self::attempt(directory, mode)? {
+                return Ok(lock);
+            }
+            let left = wait.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(Self::refused(directory, holder()));
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(Duration::from_millis(16));
+        }
+    }
+
+    /// One try. `None` when another handle holds the lock.
+    fn attempt(directory: &Directory, mode: u32) -> Result<Option<Self>> {
+        let path = directory.lock();
+        loop {
+            let file = open_or_create(&path, mode)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(e)) => return Err(Error::io("lock the file", &path, &e)),
+            }
+            let held = file.metadata().map_err(|e| Error::io("look at the lock file", &path, &e))?;
+            // A file that was replaced under the name after it was opened is no lock that anybody else would meet.
+            match std::fs::symlink_metadata(&path) {
+                Ok(named) if platform::file_id(&named) == platform::file_id(&held) => {
+                    return Ok(Some(Self { _file: file }));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn refused(directory: &Directory, pid: Option<u32>) -> Error {
+        let holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+        let message = format!("{holder} has the chronicle open for writing");
+        Error::new(ErrorKind::Locked, message).at_path(&directory.lock()).held_by(pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_handle_is_refused_until_the_first_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::new(dir.path());
+        let first = WriterLock::acquire(&directory, 0o600, Duration::ZERO, || None).unwrap();
+        let error = WriterLock::acquire(&directory, 0o600, Duration::from_millis(5), || Some(7)).unwrap_err();
+        assert_eq!((error.kind(), error.pid()), (ErrorKind::Locked, Some(7)));
+        drop(first);
+        WriterLock::acquire(&directory, 0o600, Duration::ZERO, || None).unwrap();
+    }
+
+    #[test]
+    fn a_replaced_lock_file_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::new(dir.path());
+        let _first = WriterLock::acquire(&directory, 0o600, Duration::ZERO, || None).unwrap();
+        std::fs::remove_file(directory.lock()).unwrap();
+        WriterLock::acquire(&directory, 0o600, Duration::ZERO, || None).unwrap();
+    }
+}

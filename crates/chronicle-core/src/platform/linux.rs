@@ -1,0 +1,142 @@
+//! Linux: real allocation, zeroing by range, futexes, the boot id, resident pages, a page that a fork wipes.
+#![expect(unsafe_code, reason = "advice on a mapping goes by its address")]
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use memmap2::{Advice, MmapMut, MmapRaw};
+use rustix::fs::{FallocateFlags, Timespec, fallocate};
+use rustix::io::Errno;
+use rustix::thread::futex;
+
+use super::{BootId, write_zeros};
+
+/// Whether a sleeping reader is woken by the writer, instead of looking again by itself.
+pub(crate) const HAS_WAKE: bool = true;
+
+/// Allocates the blocks of `0..len`, so that a later store to a mapping of them cannot meet a full disk.
+pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
+    match range(file, FallocateFlags::empty(), 0, len) {
+        Err(Errno::OPNOTSUPP) => write_zeros(file, 0, len),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// Zeroes `offset..offset + len` and keeps the blocks allocated. False where the file system has no call for it.
+pub(crate) fn zero(file: &File, offset: u64, len: u64) -> io::Result<bool> {
+    match range(file, FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE, offset, len) {
+        Err(Errno::OPNOTSUPP) => Ok(false),
+        other => other.map(|()| true).map_err(io::Error::from),
+    }
+}
+
+/// Gives the blocks of `offset..offset + len` back; a file system that cannot keeps them.
+pub(crate) fn punch(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    match range(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, len) {
+        Err(Errno::OPNOTSUPP) => Ok(()),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+fn range(file: &File, flags: FallocateFlags, offset: u64, len: u64) -> Result<(), Errno> {
+    loop {
+        match fallocate(file, flags, offset, len) {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// The kernel's random boot id, as in `/proc/sys/kernel/random/boot_id`.
+pub(crate) fn boot_id() -> BootId {
+    static ID: OnceLock<BootId> = OnceLock::new();
+    *ID.get_or_init(read_boot_id)
+}
+
+fn read_boot_id() -> BootId {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    u128::from_str_radix(&digits, 16).unwrap_or(0).to_le_bytes()
+}
+
+/// Names the file system of `path` when it is one where mapped memory is not coherent between hosts.
+///
+/// The numbers are the `f_type` values of statfs(2).
+pub(crate) fn network_fs(path: &Path) -> io::Result<Option<&'static str>> {
+    Ok(match fs_type(path)? {
+        0x6969 => Some("NFS"),
+        0x517B => Some("SMB"),
+        0xFF53_4D42 => Some("CIFS"),
+        0xFE53_4D42 => Some("SMB2"),
+        0x0102_1997 => Some("9P"),
+        0x6573_5546 => Some("FUSE"),
+        0x00C3_6400 => Some("CEPH"),
+        0x5346_414F => Some("AFS"),
+        0x7375_7245 => Some("CODA"),
+        _ => None,
+    })
+}
+
+/// Names the file system of `path` when it copies on write, so that allocated space promises nothing.
+pub(crate) fn copy_on_write_fs(path: &Path) -> io::Result<Option<&'static str>> {
+    Ok(match fs_type(path)? {
+        0x9123_683E => Some("btrfs"),
+        0x2FC1_2FC1 => Some("ZFS"),
+        0xCA45_1A4E => Some("bcachefs"),
+        _ => None,
+    })
+}
+
+fn fs_type(path: &Path) -> io::Result<u32> {
+    let stat = rustix::fs::statfs(path)?;
+    #[expect(clippy::cast_possible_truncation, reason = "f_type is a 32-bit magic number in a wider word")]
+    #[expect(clippy::cast_sign_loss, reason = "the word is signed on some architectures")]
+    Ok(stat.f_type as u32)
+}
+
+/// Sleeps until `word` is woken or differs from `value`, or `timeout` is over. May return early.
+pub(crate) fn wait_on(word: &AtomicU32, value: u32, timeout: Duration) {
+    let timeout = Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    // Every outcome (woken, changed, timed out, interrupted) means the same to the caller: look again.
+    let _ = futex::wait(word, futex::Flags::empty(), value, Some(&timeout));
+}
+
+/// Wakes every process that sleeps on `word`.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    // A wake fails only for an address that is not mapped, and a reference is.
+    let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.cast_unsigned());
+}
+
+/// Makes pages resident and writable, so that the first store to each does not fault. A kernel that cannot does nothing.
+pub(crate) fn populate(map: &MmapRaw, offset: usize, len: usize) {
+    let _ = map.advise_range(Advice::PopulateWrite, offset, len);
+}
+
+/// Knows whether this is still the process that made it: a page that the kernel wipes in a forked child.
+#[derive(Debug)]
+pub(crate) struct ForkGuard(MmapMut);
+
+impl ForkGuard {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut page = MmapMut::map_anon(rustix::param::page_size())?;
+        page[0] = 1;
+        // SAFETY: the range is the page mapped above, and the advice changes nothing in this process.
+        unsafe {
+            let address = page.as_mut_ptr().cast();
+            rustix::mm::madvise(address, page.len(), rustix::mm::Advice::LinuxWipeOnFork)?;
+        }
+        Ok(Self(page))
+    }
+
+    #[inline]
+    pub(crate) fn is_child(&self) -> bool {
+        self.0[0] == 0
+    }
+}

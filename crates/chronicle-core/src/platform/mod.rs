@@ -1,0 +1,137 @@
+//! What differs between operating systems, and nothing else.
+//!
+//! `linux.rs` uses what only Linux has. `portable.rs` does the same with the standard library, on every other system, and on
+//! Linux too when built with `--cfg chronicle_portable`, so that its behaviour is tested wherever the tests run.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+#[cfg(all(target_os = "linux", not(chronicle_portable)))]
+mod linux;
+#[cfg(all(target_os = "linux", not(chronicle_portable)))]
+pub(crate) use linux::*;
+
+#[cfg(any(not(target_os = "linux"), chronicle_portable))]
+mod portable;
+#[cfg(any(not(target_os = "linux"), chronicle_portable))]
+pub(crate) use portable::*;
+
+/// Sixteen bytes that differ from boot to boot; all zero where the boot is not known.
+pub(crate) type BootId = [u8; 16];
+
+/// Makes `options` open a file itself and never what a symlink points to, and never wait for a fifo's other end.
+#[cfg(unix)]
+pub(crate) fn never_follow(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    options.custom_flags(flags.bits().cast_signed());
+}
+
+#[cfg(windows)]
+pub(crate) fn never_follow(options: &mut OpenOptions) {
+    use std::os::windows::fs::OpenOptionsExt;
+    // FILE_FLAG_OPEN_REPARSE_POINT: the link itself is opened, and refused because it is no regular file.
+    options.custom_flags(0x0020_0000);
+}
+
+/// Sets the permission bits that a created file gets, exactly: the umask is not asked.
+#[cfg(unix)]
+pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(windows)]
+pub(crate) fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes `options` create files with `mode`.
+#[cfg(unix)]
+pub(crate) fn create_mode(options: &mut OpenOptions, mode: u32) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(mode);
+}
+
+#[cfg(windows)]
+pub(crate) fn create_mode(_options: &mut OpenOptions, _mode: u32) {}
+
+/// Creates `dir` and its parents; `dir` gets `mode` with search permission wherever `mode` lets read.
+#[cfg(unix)]
+pub(crate) fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(mode | ((mode & 0o444) >> 2)).create(dir)
+}
+
+#[cfg(windows)]
+pub(crate) fn create_dir(dir: &Path, _mode: u32) -> io::Result<()> {
+    std::fs::create_dir_all(dir)
+}
+
+/// Makes the entries of `dir` survive a power cut.
+#[cfg(unix)]
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Windows has no call for this; NTFS journals its directories.
+#[cfg(windows)]
+pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Device and file number: what tells whether two descriptors are one file.
+#[cfg(unix)]
+pub(crate) fn file_id(metadata: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// An open file cannot be replaced under its name on Windows, so there is nothing to compare.
+#[cfg(windows)]
+pub(crate) fn file_id(_metadata: &Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// The bytes that a file takes on the disk.
+#[cfg(unix)]
+pub(crate) fn disk_bytes(metadata: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.blocks() * 512
+}
+
+#[cfg(windows)]
+pub(crate) fn disk_bytes(metadata: &Metadata) -> u64 {
+    metadata.len()
+}
+
+/// Writes zeros over `offset..offset + len`, which allocates the blocks on every file system that does not copy on write.
+pub(crate) fn write_zeros(file: &File, mut offset: u64, mut len: u64) -> io::Result<()> {
+    const CHUNK: &[u8] = &[0; 1 << 20];
+    while len > 0 {
+        let step = usize::try_from(len).unwrap_or(usize::MAX).min(CHUNK.len());
+        write_at(file, &CHUNK[..step], offset)?;
+        offset += step as u64;
+        len -= step as u64;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+        offset += written as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! A helper thread that stays ahead of the appender: pages before they are touched, the next segment before it is needed.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::active::Active;
+use crate::chronicle::Inner;
+use crate::error::{Error, ErrorKind, Result};
+use crate::segment::Blank;
+
+/// Pages are made resident in steps of this, and the appender reports its progress as often.
+pub(crate) const STEP_BYTES: u64 = 2 << 20;
+/// How far ahead of the appender pages are made resident.
+const AHEAD_BYTES: u64 = 3 * STEP_BYTES;
+/// How much of the next segment is resident when the appender gets there.
+const RESIDENT_BYTES: usize = 4 << 20;
+
+/// Owned by the writer; dropping it stops the thread and removes a segment that was not needed.
+#[derive(Debug)]
+pub(crate) struct Preparer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    inner: Arc<Inner>,
+    job: Mutex<Job>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Job {
+    active: Arc<Active>,
+    /// A sealed segment whose unused tail is to be given back.
+    sealed: Option<Arc<Active>>,
+    /// The length of the segment to prepare, once.
+    wanted: Option<u64>,
+    ready: Option<Blank>,
+    preparing: bool,
+    poked: bool,
+    stop: bool,
+}
+
+impl Preparer {
+    pub(crate) fn start(inner: &Arc<Inner>, active: Arc<Active>) -> Result<Self> {
+        let job = Job { active, sealed: None, wanted: None, ready: None, preparing: false, poked: true, stop: false };
+        let shared = Arc::new(Shared { inner: Arc::clone(inner), job: Mutex::new(job), changed: Condvar::new() });
+        let worker = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("chronicle-prepare".to_owned())
+            .spawn(move || worker.run())
+            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start the helper thread: {e}")))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// The appender has made progress; once `next_bytes` is given, the next segment is prepared with that length.
+    pub(crate) fn poke(&self, next_bytes: Option<u64>) {
+        let mut job = self.shared.lock();
+        job.poked = true;
+        if job.ready.is_none() && !job.preparing {
+            job.wanted = next_bytes.or(job.wanted);
+        }
+        drop(job);
+        self.shared.changed.notify_all();
+    }
+
+    /// The appender has rolled.
+    pub(crate) fn follow(&self, active: Arc<Active>) {
+        let mut job = self.shared.lock();
+        let sealed = std::mem::replace(&mut job.active, active);
+        job.sealed = Some(sealed);
+        job.poked = true;
+        drop(job);
+        self.shared.changed.notify_all();
+    }
+
+    /// The prepared segment, if it has at least `size` bytes. Otherwise none is left, and the temporary name is free.
+    pub(crate) fn take(&self, size: u64) -> Result<Option<Blank>> {
+        let mut job = self.shared.lock();
+        job.wanted = None;
+        while job.preparing {
+            job = self.shared.changed.wait(job).unwrap_or_else(PoisonError::into_inner);
+        }
+        match job.ready.take() {
+            Some(blank) if blank.size() < size => blank.discard().map(|()| None),
+            other => Ok(other),
+        }
+    }
+}
+
+impl Preparer {
+    /// Forgets the thread: in a forked child there is none, and its locks may be held for ever.
+    pub(crate) fn abandon(&mut self) {
+        self.thread = None;
+    }
+}
+
+impl Drop for Preparer {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.shared.lock().stop = true;
+        self.shared.changed.notify_all();
+        // A panic of the thread has been reported by the panic hook already.
+        let _ = thread.join();
+        if let Some(blank) = self.shared.lock().ready.take() {
+            // What cannot be removed now, the next opening removes.
+            let _ = blank.discard();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Job> {
+        self.job.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let mut resident: Option<(u64, u64)> = None;
+        loop {
+            let job = self.lock();
+            let waited = self.changed.wait_while(job, |job| !job.poked && !job.stop);
+            let mut job = waited.unwrap_or_else(PoisonError::into_inner);
+            if job.stop {
+                return;
+            }
+            job.poked = false;
+            let active = Arc::clone(&job.active);
+            let sealed = job.sealed.take();
+            let wanted = job.wanted.take();
+            job.preparing = wanted.is_some();
+            drop(job);
+            Self::stay_ahead(&active, &mut resident);
+            if let Some(size) = wanted {
+                self.prepare(size);
+            }
+            if let Some(sealed) = sealed {
+                // Space that cannot be given back stays allocated; nothing depends on it.
+                let _ = sealed.punch_tail();
+            }
+        }
+    }
+
+    /// Makes pages of the active segment resident up to a bounded distance ahead of its end.
+    fn stay_ahead(active: &Active, resident: &mut Option<(u64, u64)>) {
+        let base = active.segment.header.base_seq;
+        let end = active.end();
+        let mut from = match *resident {
+            Some((segment, to)) if segment == base => to.max(end),
+            _ => end,
+        };
+        let target = (end + AHEAD_BYTES).min(active.segment.end());
+        while from < target {
+            let step = STEP_BYTES.min(target - from);
+            // Advice goes by whole pages.
+            let start = from & !(crate::layout::SEGMENT_ALIGN - 1);
+            #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
+            active.segment.region.populate(start as usize, (from + step - start) as usize);
+            from += step;
+        }
+        *resident = Some((base, from));
+    }
+
+    /// Creates the next segment. When that fails the roll tries by itself, and reports.
+    fn prepare(&self, size: u64) {
+        let blank = Blank::create(&self.inner.directory, size, self.inner.options.mode, RESIDENT_BYTES);
+        let mut job = self.lock();
+        job.ready = blank.ok();
+        job.preparing = false;
+        drop(job);
+        self.changed.notify_all();
+    }
+}

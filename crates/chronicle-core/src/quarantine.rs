@@ -1,0 +1,90 @@
+//! Where bytes go that recovery cuts from the log and that may be worth a look: nothing valid is ever thrown away.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::directory::{Directory, create_new};
+use crate::error::{Error, ErrorKind, Result};
+use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
+use crate::layout::HEADER_LEN;
+use crate::platform;
+use crate::record::Place;
+use crate::segment::Segment;
+
+/// Whether a valid record of the log stands anywhere behind `place`.
+#[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
+pub(crate) fn holds_records(segment: &Segment, place: &Place) -> bool {
+    let region = &segment.region;
+    let places = (place.offset as usize..region.len()).step_by(HEADER_LEN);
+    places.filter(|offset| crate::wait::published(region.word32(offset + COMMIT_WORD)) & COMMIT_VALID != 0).any(|offset| {
+        MessageHeader::from_bytes(&region.header_bytes(offset)).is_ok_and(|header| header.seq >= place.seq)
+    })
+}
+
+/// Copies the bytes behind `place` up to the last that is not zero, and makes the copy durable.
+pub(crate) fn copy_tail(directory: &Directory, segment: &Segment, place: &Place, mode: u32) -> Result<PathBuf> {
+    ensure(directory, mode)?;
+    let (mut file, path) = fresh(directory, &format!("{:020}.{}.cut", segment.header.base_seq, place.offset), mode)?;
+    #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
+    let mut offset = place.offset as usize;
+    let mut buffer = vec![0; 1 << 20];
+    let end = data_end(segment, offset, &mut buffer);
+    while offset < end {
+        let step = buffer.len().min(end - offset);
+        segment.region.copy_out(offset, &mut buffer[..step]);
+        file.write_all(&buffer[..step]).map_err(|e| Error::io("copy the cut bytes", &path, &e))?;
+        offset += step;
+    }
+    file.sync_all().map_err(|e| Error::io("sync the cut bytes", &path, &e))?;
+    sync(directory)?;
+    Ok(path)
+}
+
+/// Moves a whole segment away.
+pub(crate) fn move_segment(directory: &Directory, base: u64, mode: u32) -> Result<PathBuf> {
+    ensure(directory, mode)?;
+    let (_placeholder, path) = fresh(directory, &format!("{base:020}.seg"), mode)?;
+    directory.rename(&directory.segment(base), &path)?;
+    sync(directory)?;
+    Ok(path)
+}
+
+/// The offset behind the last byte from `from` on that is not zero.
+fn data_end(segment: &Segment, from: usize, buffer: &mut [u8]) -> usize {
+    let mut end = segment.region.len();
+    while end > from {
+        let step = buffer.len().min(end - from);
+        segment.region.copy_out(end - step, &mut buffer[..step]);
+        if let Some(last) = buffer[..step].iter().rposition(|&b| b != 0) {
+            return end - step + last + 1;
+        }
+        end -= step;
+    }
+    end
+}
+
+fn ensure(directory: &Directory, mode: u32) -> Result<()> {
+    let path = directory.quarantine();
+    platform::create_dir(&path, mode).map_err(|e| Error::io("create the directory", &path, &e))
+}
+
+/// Creates a file that does not exist yet: what is in the quarantine already is never written over.
+fn fresh(directory: &Directory, name: &str, mode: u32) -> Result<(File, PathBuf)> {
+    let mut path = directory.quarantine().join(name);
+    let mut copy = 1;
+    loop {
+        match create_new(&path, mode) {
+            Err(e) if e.kind() == ErrorKind::InvalidArgument => {
+                copy += 1;
+                path = directory.quarantine().join(format!("{name}.{copy}"));
+            }
+            other => return other.map(|file| (file, path)),
+        }
+    }
+}
+
+fn sync(directory: &Directory) -> Result<()> {
+    let path = directory.quarantine();
+    platform::sync_dir(&path).map_err(|e| Error::io("sync the directory", &path, &e))
+}

@@ -1,0 +1,313 @@
+//! Opening for writing: find where the log ends, and mend what a crash may have left. `docs/ARCHITECTURE.md` gives the rules.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::chronicle::Inner;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
+use crate::header::MessageHeader;
+use crate::layout::HEADER_LEN;
+use crate::quarantine;
+use crate::record::{self, Place, Record};
+use crate::segment::{Blank, Segment, next_size};
+
+/// What opening for writing found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Whether the last writer's recovery was in this boot, so that nothing published can be missing.
+    pub same_boot: bool,
+    /// How many messages were walked and checked.
+    pub checked_messages: u64,
+    /// Messages of an incomplete batch at the end, which were dropped whole.
+    pub dropped_batch_messages: u64,
+    /// The offset in the last segment from which a torn tail was cut.
+    pub cut_at: Option<u64>,
+    /// Copies of cut bytes that held valid records, and segments that were set aside.
+    pub quarantined: Vec<PathBuf>,
+    /// Whether a roll that was interrupted was finished.
+    pub finished_roll: bool,
+}
+
+/// The log, ready to be appended to.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) active: Segment,
+    pub(crate) place: Place,
+    /// Segments that an earlier writer of this boot may not have flushed.
+    pub(crate) unflushed: Vec<PathBuf>,
+    pub(crate) report: RecoveryReport,
+}
+
+/// How a walk through one segment ended.
+enum Stop {
+    /// At END.
+    Sealed,
+    /// Where nothing is published.
+    Unpublished,
+    /// At a record that is published and bad.
+    Bad(Error),
+}
+
+/// A walk through one segment: the place where it stopped, and the place of the batch it stopped in.
+struct Walk {
+    place: Place,
+    batch: Option<Place>,
+    stop: Stop,
+}
+
+struct Recovery<'a> {
+    inner: &'a Inner,
+    bases: Vec<u64>,
+    /// Messages below this were published (in this boot) or durable: they must be there.
+    promised: u64,
+    report: RecoveryReport,
+    changed: bool,
+}
+
+/// Finds the end of the log and mends what lies behind it. The caller holds the writer lock.
+pub(crate) fn recover(inner: &Inner) -> Result<Recovered> {
+    inner.directory.remove_temporaries()?;
+    let control = &inner.control;
+    let (bases, same_boot, durable) = (inner.bases()?, control.same_boot(), control.stored_durable());
+    let promised = if same_boot { durable.max(control.head()) } else { durable };
+    let report = RecoveryReport { same_boot, ..RecoveryReport::default() };
+    let unsure = bases.partition_point(|&base| base < durable).saturating_sub(1);
+    let mut recovery = Recovery { inner, bases, promised, report, changed: false };
+    let start = if same_boot { recovery.last_used()? } else { unsure };
+    let (active, place) = recovery.walk_from(start)?;
+    fault::point("recovery.walked");
+    recovery.settle(active, place, unsure)
+}
+
+impl Recovery<'_> {
+    /// The last segment that holds a record, or the one before an empty one: the seam between them is checked.
+    fn last_used(&self) -> Result<usize> {
+        let last = self.bases.len() - 1;
+        let segment = self.open(last)?;
+        let empty = matches!(record::read(&segment, &segment.start()), Ok(Record::Unpublished));
+        Ok(if empty { last.saturating_sub(1) } else { last })
+    }
+
+    fn open(&self, index: usize) -> Result<Segment> {
+        let inner = self.inner;
+        Segment::open(&inner.directory, self.bases[index], &inner.control.identity.chronicle_id, true)
+    }
+
+    /// Walks the segments from `index` on and returns the one to append to, and where.
+    fn walk_from(&mut self, mut index: usize) -> Result<(Segment, Place)> {
+        let mut before: Option<(Segment, Place)> = None;
+        loop {
+            let segment = match (self.open(index), before) {
+                (Err(e), Some((sealed, place))) if self.may_be_lost(index, &e) => {
+                    return self.end_without_next(index - 1, &sealed, place);
+                }
+                (Ok(segment), Some((_, place))) if !segment.start().follows(&place) => {
+                    let start = segment.start();
+                    let older = Error::new(ErrorKind::Corrupt, "the segment is older than the one before it");
+                    return self.tear(index, segment, start, Some(older));
+                }
+                (opened, _) => opened?,
+            };
+            let Walk { place, batch, stop } = walk(&segment, segment.start(), &mut self.report.checked_messages)?;
+            self.report.dropped_batch_messages = batch.map_or(0, |batch| place.seq - batch.seq);
+            let next = self.bases.get(index + 1).copied();
+            match stop {
+                Stop::Bad(error) => return self.tear(index, segment, batch.unwrap_or(place), Some(error)),
+                Stop::Sealed if next == Some(place.seq) => {}
+                Stop::Sealed => return self.end_without_next(index, &segment, place),
+                Stop::Unpublished if next == Some(place.seq) && batch.is_none() => {
+                    self.finish_roll(&segment, &place)?;
+                }
+                Stop::Unpublished => return self.tear(index, segment, batch.unwrap_or(place), None),
+            }
+            before = Some((segment, place));
+            index += 1;
+        }
+    }
+
+    /// Whether a segment that cannot be opened is one whose header a power cut took before anything in it was promised.
+    fn may_be_lost(&self, index: usize, error: &Error) -> bool {
+        let damaged = [ErrorKind::EmptyFile, ErrorKind::Truncated, ErrorKind::BadMagic, ErrorKind::Corrupt];
+        !self.report.same_boot && self.bases[index] >= self.promised && damaged.contains(&error.kind())
+    }
+
+    /// The log ends at `place`: refuses when a message behind it was promised, and cuts there otherwise.
+    fn tear(&mut self, index: usize, segment: Segment, place: Place, bad: Option<Error>) -> Result<(Segment, Place)> {
+        let later = self.bases.split_off(index + 1);
+        let same_boot = self.report.same_boot;
+        if place.seq < self.promised || (same_boot && bad.is_some()) {
+            let lost = || {
+                let message = "the message was published and its record is not there any more";
+                record::locate(Error::new(ErrorKind::Corrupt, message), &segment, &place)
+            };
+            return Err(bad.unwrap_or_else(lost));
+        }
+        if same_boot && self.report.dropped_batch_messages > 0 {
+            // The first record of a batch is published last, so in one boot nobody can have seen a part of it.
+            let message = "the batch was published and its last records are not there any more";
+            return Err(record::locate(Error::new(ErrorKind::Corrupt, message), &segment, &place));
+        }
+        for base in later {
+            self.set_aside(base)?;
+        }
+        if !same_boot && (bad.is_some() || quarantine::holds_records(&segment, &place)) {
+            let copy = quarantine::copy_tail(&self.inner.directory, &segment, &place, self.inner.options.mode)?;
+            self.report.quarantined.push(copy);
+            self.report.cut_at = Some(place.offset);
+            self.changed = true;
+        }
+        fault::point("recovery.quarantined");
+        segment.zero_from(place.offset)?;
+        fault::point("recovery.zeroed");
+        Ok((segment, place))
+    }
+
+    /// Moves a segment behind the end of the log away. In one boot only an empty one can stand there.
+    fn set_aside(&mut self, base: u64) -> Result<()> {
+        if self.report.same_boot {
+            let segment = Segment::open(&self.inner.directory, base, &self.inner.control.identity.chronicle_id, true)?;
+            let start = segment.start();
+            if record::read(&segment, &start)? != Record::Unpublished {
+                let message = "the segment does not go on where the one before it ends";
+                return Err(record::locate(Error::new(ErrorKind::Corrupt, message), &segment, &start));
+            }
+        }
+        let moved = quarantine::move_segment(&self.inner.directory, base, self.inner.options.mode)?;
+        self.report.quarantined.push(moved);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// The next segment got its name and the writer died before it published END.
+    fn finish_roll(&mut self, segment: &Segment, place: &Place) -> Result<()> {
+        segment.zero_from(place.offset)?;
+        let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
+        crate::writer::publish_record(&segment.region, place.offset, &end);
+        self.flush(segment)?;
+        self.report.finished_roll = true;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// END without a next segment: its name was lost in a power cut, or it was removed.
+    fn end_without_next(&mut self, index: usize, segment: &Segment, place: Place) -> Result<(Segment, Place)> {
+        if place.seq < self.promised || (self.report.same_boot && index + 1 < self.bases.len()) {
+            return Err(self.inner.missing(place.seq));
+        }
+        for base in self.bases.split_off(index + 1) {
+            self.set_aside(base)?;
+        }
+        let inner = self.inner;
+        let limit = inner.options.segment_bytes.unwrap_or(inner.control.identity.segment_bytes);
+        let size = next_size(Some(segment.end()), limit, 0);
+        let blank = Blank::create(&inner.directory, size, inner.options.mode, 0)?;
+        let id = &inner.control.identity.chronicle_id;
+        let next = blank.name(&inner.directory, id, place.seq, place.timestamp_ns, place.epoch)?;
+        self.bases.push(place.seq);
+        self.report.finished_roll = true;
+        self.changed = true;
+        let start = next.start();
+        Ok((next, start))
+    }
+
+    /// Makes the mended log durable where it was changed, and only then says so in the control file.
+    fn settle(self, active: Segment, mut place: Place, unsure: usize) -> Result<Recovered> {
+        let control = &self.inner.control;
+        let epoch = control.epoch().max(place.epoch).checked_add(1);
+        place.epoch = epoch.ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up").at_path(control.path())
+        })?;
+        if self.changed {
+            self.flush(&active)?;
+            self.inner.directory.sync()?;
+        }
+        control.set_epoch(place.epoch);
+        control.set_head(place.seq);
+        let unflushed = if self.report.same_boot {
+            let sealed = self.bases.len() - 1;
+            let names = self.bases[unsure.min(sealed)..sealed].iter();
+            names.map(|&base| self.inner.directory.segment(base)).collect()
+        } else {
+            // All that was walked came from the disk, and what was changed is there.
+            control.set_durable(place.seq);
+            fault::point("recovery.durable");
+            control.set_boot();
+            control.flush()?;
+            Vec::new()
+        };
+        fault::point("recovery.settled");
+        control.notify();
+        Ok(Recovered { active, place, unflushed, report: self.report })
+    }
+
+    fn flush(&self, segment: &Segment) -> Result<()> {
+        let synced = segment.file.as_ref().map_or(Ok(()), fs::File::sync_data);
+        synced.map_err(|e| Error::io("sync the segment", &segment.path, &e))
+    }
+}
+
+/// Checks every record of a segment, payloads included, up to the first that is not a published good one.
+fn walk(segment: &Segment, start: Place, checked: &mut u64) -> Result<Walk> {
+    let mut place = start;
+    let mut batch: Option<(Place, u32)> = None;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let batch_start = batch.map(|(start, _)| start);
+        let stop = match record::read(segment, &place) {
+            Ok(Record::Message(header)) => match check(segment, &place, &header, batch, &mut buffer) {
+                Ok(()) => {
+                    batch = match (batch, header.batch_remaining) {
+                        (_, 0) => None,
+                        (Some((start, _)), left) => Some((start, left)),
+                        (None, left) => Some((place, left)),
+                    };
+                    place = place.after(&header);
+                    *checked += 1;
+                    continue;
+                }
+                Err(e) => Stop::Bad(e),
+            },
+            Ok(Record::End) if batch.is_some() => {
+                let message = "the segment ends within a batch";
+                Stop::Bad(record::locate(Error::new(ErrorKind::Corrupt, message), segment, &place))
+            }
+            Ok(Record::End) => Stop::Sealed,
+            Ok(Record::Unpublished) => Stop::Unpublished,
+            // A record that this version cannot read is no damage: nothing may be cut there.
+            Err(e) if e.kind() == ErrorKind::UnsupportedFeature => return Err(e),
+            Err(e) => Stop::Bad(e),
+        };
+        return Ok(Walk { place, batch: batch_start, stop });
+    }
+}
+
+fn check(
+    segment: &Segment,
+    place: &Place,
+    header: &MessageHeader,
+    batch: Option<(Place, u32)>,
+    buffer: &mut [u8],
+) -> Result<()> {
+    if batch.is_some_and(|(_, left)| left != header.batch_remaining + 1) {
+        let message = "the record is not the next one of its batch";
+        return Err(record::locate(Error::new(ErrorKind::Corrupt, message), segment, place));
+    }
+    let mut hasher = crc32fast::Hasher::new();
+    #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
+    let mut offset = place.offset as usize + HEADER_LEN;
+    let mut left = header.length as usize;
+    while left > 0 {
+        let step = left.min(buffer.len());
+        segment.region.copy_out(offset, &mut buffer[..step]);
+        hasher.update(&buffer[..step]);
+        offset += step;
+        left -= step;
+    }
+    let actual = hasher.finalize();
+    if actual == header.checksum {
+        return Ok(());
+    }
+    Err(record::locate(header.payload_mismatch(actual), segment, place))
+}

@@ -1,0 +1,106 @@
+//! Memory that other processes map too: words are atomics, bytes are copied in and out, and no slice of it is ever made.
+#![expect(unsafe_code, reason = "mapped memory is reached through its address")]
+
+use std::fs::File;
+use std::io;
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::layout::HEADER_LEN;
+use crate::platform;
+use crate::sync::{AtomicU32, AtomicU64};
+
+/// A shared mapping of the first `len` bytes of a file that is at least that long.
+#[derive(Debug)]
+pub(crate) struct Region {
+    map: MmapRaw,
+    writable: bool,
+}
+
+impl Region {
+    /// Maps `len` bytes for reading and writing. The caller has checked that the file is that long.
+    pub(crate) fn map_mut(file: &File, len: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(len).map_raw(file)?;
+        Ok(Self { map, writable: true })
+    }
+
+    /// Maps `len` bytes for reading. The caller has checked that the file is that long.
+    pub(crate) fn map(file: &File, len: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(len).map_raw_read_only(file)?;
+        Ok(Self { map, writable: false })
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    #[inline]
+    pub(crate) fn writable(&self) -> bool {
+        self.writable
+    }
+
+    /// The word at `offset`. Storing to a word of a read-only region faults: writers ask [`writable`](Self::writable).
+    #[inline]
+    pub(crate) fn word32(&self, offset: usize) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(4) && offset <= self.len() - 4);
+        // SAFETY: the address is inside of the mapping and 4-byte aligned, and lives as long as `self`.
+        unsafe { &*self.map.as_mut_ptr().add(offset).cast() }
+    }
+
+    /// The 8-byte word at `offset`, under the same rule as [`word32`](Self::word32).
+    #[inline]
+    pub(crate) fn word64(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(8) && offset <= self.len() - 8);
+        // SAFETY: the address is inside of the mapping and 8-byte aligned, and lives as long as `self`.
+        unsafe { &*self.map.as_mut_ptr().add(offset).cast() }
+    }
+
+    /// Copies `bytes` to `offset`.
+    #[inline]
+    pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) {
+        assert!(self.writable && self.holds(offset, bytes.len()));
+        // SAFETY: the target range is inside of a writable mapping, and `bytes` is memory of this process alone.
+        unsafe { self.map.as_mut_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+    }
+
+    /// Copies from `offset` into `bytes`. Another process may be storing there: the copy is what gets checked.
+    #[inline]
+    pub(crate) fn copy_out(&self, offset: usize, bytes: &mut [u8]) {
+        assert!(self.holds(offset, bytes.len()));
+        // SAFETY: the source range is inside of the mapping, and `bytes` is memory of this process alone.
+        unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.map.as_ptr().add(offset), bytes.len()) }
+    }
+
+    /// Copies the header at `offset` out.
+    #[inline]
+    pub(crate) fn header_bytes(&self, offset: usize) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        self.copy_out(offset, &mut bytes);
+        bytes
+    }
+
+    /// Zeroes `len` bytes at `offset` by storing to them.
+    pub(crate) fn zero(&self, offset: usize, len: usize) {
+        assert!(self.writable && self.holds(offset, len));
+        // SAFETY: the range is inside of a writable mapping.
+        unsafe { self.map.as_mut_ptr().add(offset).write_bytes(0, len) }
+    }
+
+    /// Waits until the pages of `offset..offset + len` are on the disk.
+    pub(crate) fn flush(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.map.flush_range(offset, len)
+    }
+
+    /// Makes the pages of `offset..offset + len` resident, as far as they are inside.
+    pub(crate) fn populate(&self, offset: usize, len: usize) {
+        if offset < self.len() {
+            platform::populate(&self.map, offset, len.min(self.len() - offset));
+        }
+    }
+
+    #[inline]
+    fn holds(&self, offset: usize, len: usize) -> bool {
+        offset <= self.len() && len <= self.len() - offset
+    }
+}

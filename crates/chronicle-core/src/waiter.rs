@@ -1,0 +1,77 @@
+//! Sleeping until there may be new messages.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::chronicle::Inner;
+use crate::platform;
+
+/// The longest pause between two looks of a waiter that cannot be woken.
+const MAX_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a thread sleeps on. Use it in this order: [`ticket`](Self::ticket), look for messages once more,
+/// [`wait`](Self::wait) with the ticket. Then no message is slept through.
+///
+/// On Linux the writer wakes the sleeper. Elsewhere, and where the chronicle cannot be written to, the sleeper looks again
+/// by itself, first after 50 µs and then less and less often, down to every 5 ms.
+#[derive(Debug, Clone)]
+pub struct WaitHandle {
+    inner: Arc<Inner>,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// What the log looked like before the last look for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticket {
+    notify: u32,
+    head: u64,
+}
+
+impl WaitHandle {
+    pub(crate) fn new(inner: &Arc<Inner>) -> Self {
+        Self { inner: Arc::clone(inner), interrupted: Arc::default() }
+    }
+
+    /// Announces that a look for messages and then perhaps a sleep follow.
+    #[must_use]
+    pub fn ticket(&self) -> Ticket {
+        let control = &self.inner.control;
+        if control.writable() {
+            let notify = control.prepare_wait();
+            return Ticket { notify, head: control.head() };
+        }
+        Ticket { notify: 0, head: control.head() }
+    }
+
+    /// Blocks this thread until there may be a message newer than the ticket, [`interrupt`](Self::interrupt) is called, or
+    /// `timeout` is over. It may return early.
+    pub fn wait(&self, ticket: Ticket, timeout: Duration) {
+        if self.interrupted.swap(false, Ordering::Acquire) {
+            return;
+        }
+        let control = &self.inner.control;
+        if platform::HAS_WAKE && control.writable() {
+            platform::wait_on(control.notify_word(), ticket.notify, timeout);
+            return;
+        }
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(50);
+        while control.head() == ticket.head && !self.interrupted.swap(false, Ordering::Acquire) {
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// Makes a [`wait`](Self::wait) on this handle or a clone of it return soon: the one that sleeps now, or else the next.
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Release);
+        if platform::HAS_WAKE && self.inner.control.writable() {
+            self.inner.control.notify();
+        }
+    }
+}

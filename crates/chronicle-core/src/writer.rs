@@ -1,0 +1,399 @@
+//! Appending: one writer, no lock, no allocation and no system call on the way of a message.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::active::Active;
+use crate::checksum::crc32;
+use crate::chronicle::Inner;
+use crate::clock;
+use crate::durability::{Durability, Flusher};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
+use crate::header::{COMMIT_WORD, MessageHeader};
+use crate::layout::{HEADER_LEN, MAX_BATCH_BYTES, MAX_PAYLOAD_LEN, MAX_SEQ, SEGMENT_HEADER_LEN, record_len};
+use crate::lock::WriterLock;
+use crate::options::SyncMode;
+use crate::platform::ForkGuard;
+use crate::preparer::{Preparer, STEP_BYTES};
+use crate::record::Place;
+use crate::recovery;
+use crate::region::Region;
+use crate::segment::{Blank, next_size};
+use crate::wait;
+
+/// One message of a batch: its length in the payload bytes that go with it, and its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct BatchItem {
+    /// Payload bytes.
+    pub length: u32,
+    /// The user's message type, 0 to 65535.
+    pub type_id: u32,
+}
+
+/// The one appender of a chronicle. Dropping it flushes, unless the mode is [`SyncMode::None`], and releases the lock.
+#[derive(Debug)]
+pub struct Writer {
+    inner: Arc<Inner>,
+    active: Arc<Active>,
+    /// Where the next record goes, its seq, this writer's epoch and the last timestamp.
+    place: Place,
+    /// The offset that records must not reach beyond: END has its place behind it.
+    limit: u64,
+    /// The offset at which the helper thread is told of the progress.
+    poke_at: u64,
+    fork: ForkGuard,
+    durability: Durability,
+    // Stopped and joined in this order, before the lock goes.
+    flusher: Option<Flusher>,
+    preparer: Preparer,
+    _lock: WriterLock,
+}
+
+impl Writer {
+    pub(crate) fn open(inner: &Arc<Inner>, wait: Duration) -> Result<Self> {
+        if inner.options.read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, "the chronicle was opened for reading only")
+                .at_path(inner.directory.path()));
+        }
+        let control = &inner.control;
+        control.check_writable()?;
+        let lock = WriterLock::acquire(&inner.directory, inner.options.mode, wait, || holder(inner))?;
+        control.set_writer_pid(std::process::id());
+        let opened = Self::recover(inner, lock);
+        if opened.is_err() {
+            control.set_writer_pid(0);
+        }
+        opened
+    }
+
+    fn recover(inner: &Arc<Inner>, lock: WriterLock) -> Result<Self> {
+        let recovered = recovery::recover(inner)?;
+        let place = recovered.place;
+        let active = Arc::new(Active::new(recovered.active, place.offset));
+        let durable = inner.control.stored_durable();
+        let durability = Durability::new(inner, Arc::clone(&active), recovered.unflushed, durable);
+        let flusher = match inner.options.sync {
+            SyncMode::Every(pause) => Some(Flusher::start(&durability, pause)?),
+            SyncMode::None | SyncMode::Always => None,
+        };
+        let preparer = Preparer::start(inner, Arc::clone(&active))?;
+        *inner.recovery.lock().unwrap_or_else(PoisonError::into_inner) = Some(recovered.report);
+        let fork = ForkGuard::new()
+            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot map the page that tells a fork: {e}")))?;
+        let limit = active.segment.end() - HEADER_LEN as u64;
+        Ok(Self {
+            inner: Arc::clone(inner),
+            active,
+            place,
+            limit,
+            poke_at: place.offset,
+            fork,
+            durability,
+            flusher,
+            preparer,
+            _lock: lock,
+        })
+    }
+
+    /// Appends one message. When this returns, every reader can see the message and the end of this process cannot take it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] above 1 GiB, [`ErrorKind::NoSpace`] when the next segment cannot be allocated,
+    /// [`ErrorKind::Poisoned`] after a failed flush, [`ErrorKind::Forked`] in a forked child,
+    /// [`ErrorKind::SeqExhausted`] behind the last seq. The message is not appended then; with [`SyncMode::Always`] a
+    /// [`ErrorKind::Poisoned`] may also mean that it is visible and not durable.
+    #[inline]
+    pub fn append(&mut self, payload: &[u8], type_id: u16) -> Result<u64> {
+        let length = payload_len(payload.len())?;
+        let needed = record_len(length);
+        self.ready(needed, 1)?;
+        let seq = self.place.seq;
+        let header = MessageHeader {
+            seq,
+            timestamp_ns: self.stamp(),
+            length,
+            checksum: crc32(payload),
+            type_id,
+            epoch: self.place.epoch,
+            ..MessageHeader::default()
+        };
+        let region = &self.active.segment.region;
+        region.copy_in(offset_in_map(self.place.offset) + HEADER_LEN, payload);
+        publish_record(region, self.place.offset, &header);
+        self.advance(needed, 1)?;
+        Ok(seq)
+    }
+
+    /// Appends one message if its seq will be `expected_seq`: optimistic concurrency over the whole log.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] with the actual next seq, and those of [`append`](Self::append).
+    pub fn append_expecting(&mut self, payload: &[u8], type_id: u16, expected_seq: u64) -> Result<u64> {
+        self.expect(expected_seq)?;
+        self.append(payload, type_id)
+    }
+
+    /// Appends a batch: every reader, and recovery after any failure, finds all of its messages or none.
+    ///
+    /// `payloads` holds the payloads one behind the other, `items` their lengths and types. Returns the first and the last
+    /// seq.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the batch is empty, a type is above 65535, or the lengths do not add up;
+    /// [`ErrorKind::TooLarge`] when its records take more than 2 GiB; [`ErrorKind::Conflict`] as in
+    /// [`append_expecting`](Self::append_expecting), and those of [`append`](Self::append). Nothing is appended then.
+    pub fn append_batch(
+        &mut self,
+        payloads: &[u8],
+        items: &[BatchItem],
+        expected_seq: Option<u64>,
+    ) -> Result<(u64, u64)> {
+        let needed = batch_len(payloads, items)?;
+        if let Some(expected_seq) = expected_seq {
+            self.expect(expected_seq)?;
+        }
+        let count = items.len() as u64;
+        self.ready(needed, count)?;
+        let first = self.place.seq;
+        let first_word = self.write_batch(payloads, items);
+        let region = &self.active.segment.region;
+        wait::publish(region.word32(offset_in_map(self.place.offset) + COMMIT_WORD), first_word);
+        self.advance(needed, count)?;
+        Ok((first, first + count - 1))
+    }
+
+    /// Writes all records and publishes all but the first, whose commit word is returned: it publishes the batch.
+    fn write_batch(&mut self, payloads: &[u8], items: &[BatchItem]) -> u32 {
+        let timestamp_ns = self.stamp();
+        let region = &self.active.segment.region;
+        let mut place = self.place;
+        let (mut rest, mut first_word) = (payloads, 0);
+        for (index, item) in items.iter().enumerate() {
+            let (payload, behind) = rest.split_at(item.length as usize);
+            rest = behind;
+            #[expect(clippy::cast_possible_truncation, reason = "batch_len has checked types and count")]
+            let header = MessageHeader {
+                seq: place.seq,
+                timestamp_ns,
+                length: item.length,
+                checksum: crc32(payload),
+                type_id: item.type_id as u16,
+                batch_remaining: (items.len() - 1 - index) as u32,
+                epoch: place.epoch,
+                ..MessageHeader::default()
+            };
+            let offset = offset_in_map(place.offset);
+            region.copy_in(offset + HEADER_LEN, payload);
+            store_header(region, offset, &header);
+            if index == 0 {
+                first_word = header.commit_word();
+            } else {
+                wait::publish(region.word32(offset + COMMIT_WORD), header.commit_word());
+                fault::point("batch.published");
+            }
+            place = place.after(&header);
+        }
+        first_word
+    }
+
+    /// The seq that the next message gets.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.place.seq
+    }
+
+    /// What flushes this writer's messages, from any thread.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.durability.clone()
+    }
+
+    fn expect(&self, expected_seq: u64) -> Result<()> {
+        if self.place.seq == expected_seq {
+            return Ok(());
+        }
+        let message = format!("the next seq is {}, expected {expected_seq}", self.place.seq);
+        Err(Error::new(ErrorKind::Conflict, message).with_actual(self.place.seq))
+    }
+
+    /// Checks that this handle may append, and rolls when `needed` bytes of records do not fit any more.
+    #[inline]
+    fn ready(&mut self, needed: u64, count: u64) -> Result<()> {
+        self.durability.check()?;
+        if self.fork.is_child() || self.place.seq + count > MAX_SEQ + 1 {
+            return Err(self.refuse());
+        }
+        if self.place.offset + needed > self.limit { self.roll(needed) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn refuse(&self) -> Error {
+        if self.fork.is_child() {
+            let message = "this process was forked from the one that opened the chronicle, which alone may write";
+            return Error::new(ErrorKind::Forked, message).at_path(self.inner.directory.path());
+        }
+        Error::new(ErrorKind::SeqExhausted, format!("the last seq is {MAX_SEQ}")).at_seq(self.place.seq)
+    }
+
+    /// The clock, which may go back, but not the log.
+    #[inline]
+    fn stamp(&mut self) -> u64 {
+        self.place.timestamp_ns = self.place.timestamp_ns.max(clock::now_ns());
+        self.place.timestamp_ns
+    }
+
+    /// Steps behind published records and tells everybody.
+    #[inline]
+    fn advance(&mut self, bytes: u64, count: u64) -> Result<()> {
+        self.place.offset += bytes;
+        self.place.seq += count;
+        self.active.set_end(self.place.offset);
+        self.inner.control.set_head(self.place.seq);
+        self.inner.control.wake_readers();
+        if self.place.offset >= self.poke_at {
+            self.poke();
+        }
+        if self.inner.options.sync == SyncMode::Always {
+            self.durability.sync()?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn poke(&mut self) {
+        let size = self.active.segment.end();
+        // A log that stays small never pays for a second segment.
+        let next = (self.place.offset >= size / 2).then(|| next_size(Some(size), self.segment_bytes(), 0));
+        self.preparer.poke(next);
+        let half = if next.is_some() { u64::MAX } else { size / 2 };
+        self.poke_at = (self.place.offset + STEP_BYTES).min(half);
+    }
+
+    /// Goes on in a new segment that takes `needed` bytes of records.
+    #[cold]
+    fn roll(&mut self, needed: u64) -> Result<()> {
+        let size = next_size(Some(self.active.segment.end()), self.segment_bytes(), needed);
+        let inner = &self.inner;
+        let blank = match self.preparer.take(size)? {
+            Some(blank) => blank,
+            None => Blank::create(&inner.directory, size, inner.options.mode, 0)?,
+        };
+        fault::point("roll.created");
+        let id = &inner.control.identity.chronicle_id;
+        let next = blank.name(&inner.directory, id, self.place.seq, self.place.timestamp_ns, self.place.epoch)?;
+        fault::point("roll.named");
+        publish_end(&self.active, &self.place);
+        fault::point("roll.ended");
+        let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64));
+        self.durability.follow(Arc::clone(&active));
+        self.preparer.follow(Arc::clone(&active));
+        self.limit = active.segment.end() - HEADER_LEN as u64;
+        self.place.offset = SEGMENT_HEADER_LEN as u64;
+        self.active = active;
+        self.poke_at = (self.place.offset + STEP_BYTES).min(self.active.segment.end() / 2);
+        self.inner.control.wake_readers();
+        Ok(())
+    }
+
+    fn segment_bytes(&self) -> u64 {
+        self.inner.options.segment_bytes.unwrap_or(self.inner.control.identity.segment_bytes)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.fork.is_child() {
+            // The threads and the lock belong to the parent.
+            self.preparer.abandon();
+            if let Some(flusher) = &mut self.flusher {
+                flusher.abandon();
+            }
+            return;
+        }
+        self.flusher = None;
+        if self.inner.options.sync != SyncMode::None {
+            // Nobody is left to tell of a failure: durable_seq stays where it was, which is the truth.
+            let _ = self.durability.sync().and_then(|_| self.inner.control.flush());
+        }
+        self.inner.control.set_writer_pid(0);
+    }
+}
+
+/// Ends the segment at the place.
+fn publish_end(active: &Active, place: &Place) {
+    let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
+    publish_record(&active.segment.region, place.offset, &end);
+    active.set_end(place.offset + HEADER_LEN as u64);
+}
+
+/// Stores a header whose payload stands already, and then its commit word.
+#[inline]
+pub(crate) fn publish_record(region: &Region, offset: u64, header: &MessageHeader) {
+    let offset = offset_in_map(offset);
+    store_header(region, offset, header);
+    wait::publish(region.word32(offset + COMMIT_WORD), header.commit_word());
+}
+
+/// Stores all of a header but its commit word, which stays zero until the record is published.
+#[inline]
+fn store_header(region: &Region, offset: usize, header: &MessageHeader) {
+    let bytes = header.to_bytes();
+    region.copy_in(offset, &bytes[..COMMIT_WORD]);
+    region.copy_in(offset + COMMIT_WORD + 4, &bytes[COMMIT_WORD + 4..]);
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
+fn offset_in_map(offset: u64) -> usize {
+    offset as usize
+}
+
+#[inline]
+fn payload_len(len: usize) -> Result<u32> {
+    match u32::try_from(len) {
+        Ok(length) if len <= MAX_PAYLOAD_LEN => Ok(length),
+        _ => Err(too_large(len)),
+    }
+}
+
+#[cold]
+fn too_large(len: usize) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("a payload of {len} bytes is above the limit of {MAX_PAYLOAD_LEN}"))
+}
+
+/// Checks a batch and adds up its records.
+fn batch_len(payloads: &[u8], items: &[BatchItem]) -> Result<u64> {
+    if items.is_empty() {
+        return Err(Error::invalid("a batch holds at least one message"));
+    }
+    let (mut bytes, mut needed) = (0u64, 0u64);
+    for item in items {
+        payload_len(item.length as usize)?;
+        if item.type_id > u16::MAX.into() {
+            return Err(Error::invalid(format!("type must be 0 to 65535, got {}", item.type_id)));
+        }
+        bytes += u64::from(item.length);
+        needed += record_len(item.length);
+        if needed > MAX_BATCH_BYTES {
+            let message = format!("the records of a batch take at most {MAX_BATCH_BYTES} bytes");
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+    }
+    if bytes == payloads.len() as u64 {
+        return Ok(needed);
+    }
+    Err(Error::invalid(format!("the lengths add up to {bytes} bytes, the payloads have {}", payloads.len())))
+}
+
+/// Who holds the lock. The holder stores its pid right behind the lock, so a missing one is worth a second look.
+fn holder(inner: &Inner) -> Option<u32> {
+    for _ in 0..20 {
+        if let Some(pid) = inner.control.writer_pid() {
+            return Some(pid);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    None
+}
