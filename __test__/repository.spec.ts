@@ -142,6 +142,8 @@ test('the README has snippets and they run', (t) => {
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(root, join(folder, 'node_modules/chronicle-log'), 'junction')
+    // The loader imports its helpers from beside the code that it compiles.
+    symlinkSync(join(root, 'node_modules/@oxc-node'), join(folder, 'node_modules/@oxc-node'), 'junction')
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     writeFileSync(join(folder, `snippet.${info[0]}`), code)
     const run = ['--import', loader, `snippet.${info[0]}`]

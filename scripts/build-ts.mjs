@@ -36,13 +36,20 @@ function exportedNames() {
   return names.filter((name) => name !== '__esModule').toSorted()
 }
 
+const nativeDoor = `try {
+  module.exports = require('../../native/binding.cjs')
+} catch (cause) {
+  throw require('../lib/errors.js').noBinding(cause)
+}
+`
+
 function writeDoors() {
   writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n')
   writeFileSync(join(dist, 'index.mjs'), `export { ${exportedNames().join(', ')} } from './index.js'\n`)
   writeFileSync(join(dist, 'index.d.mts'), "export * from './index.js'\n")
   // lib/native.ts finds its neighbour ../native/ from dist/lib/ too; the one true loader stays in native/.
   mkdirSync(join(dist, 'native'))
-  writeFileSync(join(dist, 'native/binding.cjs'), "module.exports = require('../../native/binding.cjs')\n")
+  writeFileSync(join(dist, 'native/binding.cjs'), nativeDoor)
   writeFileSync(join(dist, 'native/binding.d.cts'), "export * from '../../native/binding.cjs'\n")
 }
 
