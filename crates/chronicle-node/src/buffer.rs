@@ -1,0 +1,170 @@
+//! The memory of typed arrays that JavaScript hands over for the time of one call.
+#![expect(unsafe_code, reason = "borrows the memory of typed arrays")]
+
+use std::ptr;
+use std::slice;
+
+use chronicle_core::Entry;
+use napi::sys;
+
+use crate::failure::Failure;
+
+/// The memory of a typed array, as it was when the call began. No JavaScript runs until the call ends, so it stays.
+pub struct View {
+    data: *mut u8,
+    bytes: usize,
+    kind: sys::napi_typedarray_type,
+    shared: bool,
+}
+
+impl View {
+    /// Looks at `value`. A detached array is an empty one. Memory that other threads may write to is told apart.
+    pub fn of(env: sys::napi_env, value: sys::napi_value, name: &str) -> Result<Self, Failure> {
+        let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
+        let mut buffer = ptr::null_mut();
+        // SAFETY: `value` is an argument of the running call, and the out-pointers outlive the call.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(
+                env,
+                value,
+                &raw mut kind,
+                &raw mut length,
+                &raw mut data,
+                &raw mut buffer,
+                ptr::null_mut(),
+            )
+        };
+        if status != sys::Status::napi_ok {
+            return Err(Failure::argument(format!("{name} must be a typed array")));
+        }
+        let mut plain = false;
+        // SAFETY: `buffer` was just set by N-API; it is an `ArrayBuffer` or a `SharedArrayBuffer`.
+        unsafe { sys::napi_is_arraybuffer(env, buffer, &raw mut plain) };
+        let bytes = length * element_size(kind);
+        // An empty array may have any pointer, none included.
+        Ok(Self { data: if bytes == 0 { ptr::null_mut() } else { data.cast() }, bytes, kind, shared: !plain })
+    }
+
+    /// The bytes of a `Uint8Array` that no other thread can write to.
+    pub fn bytes(&self, name: &str) -> Result<&[u8], Failure> {
+        self.expect_kind(sys::TypedarrayType::uint8_array, name, "Uint8Array")?;
+        // SAFETY: not shared, so only this thread could write, and it runs native code until the borrow ends.
+        Ok(if self.bytes == 0 { &[] } else { unsafe { slice::from_raw_parts(self.data, self.bytes) } })
+    }
+
+    /// The bytes of a `Uint8Array` to write to, in memory that no other thread can reach.
+    pub fn bytes_mut(&mut self, name: &str) -> Result<&mut [u8], Failure> {
+        self.expect_kind(sys::TypedarrayType::uint8_array, name, "Uint8Array")?;
+        // SAFETY: as in `bytes`; callers with two views make sure by `overlaps` that they are apart.
+        Ok(if self.bytes == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(self.data, self.bytes) } })
+    }
+
+    /// The words of a `Uint32Array` that no other thread can write to.
+    pub fn words(&self, name: &str) -> Result<&[u32], Failure> {
+        self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
+        // SAFETY: as in `bytes`; JavaScript aligns the elements of a `Uint32Array` to four bytes.
+        Ok(if self.bytes == 0 { &[] } else { unsafe { slice::from_raw_parts(self.data.cast(), self.bytes / 4) } })
+    }
+
+    /// The words of a `Uint32Array` as the table that `poll` fills: eight words an entry.
+    pub fn entries_mut(&mut self, name: &str) -> Result<&mut [Entry], Failure> {
+        self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
+        let entries: *mut Entry = self.data.cast();
+        if !entries.is_aligned() {
+            return Err(Failure::argument(format!("{name} must start at a multiple of eight bytes")));
+        }
+        let count = self.bytes / size_of::<Entry>();
+        // SAFETY: as in `bytes_mut`; aligned as just checked, and an `Entry` is 32 bytes of plain integers.
+        Ok(if count == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(entries, count) } })
+    }
+
+    /// Whether both lie in the same bytes.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (start, end) = (self.data.addr(), self.data.addr() + self.bytes);
+        let (other_start, other_end) = (other.data.addr(), other.data.addr() + other.bytes);
+        start < other_end && other_start < end
+    }
+
+    fn expect_kind(&self, kind: sys::napi_typedarray_type, name: &str, wanted: &str) -> Result<(), Failure> {
+        if self.kind != kind {
+            return Err(Failure::argument(format!("{name} must be a {wanted}")));
+        }
+        if self.shared {
+            return Err(Failure::argument(format!("{name} must not lie in a SharedArrayBuffer")));
+        }
+        Ok(())
+    }
+}
+
+/// Memory in a `SharedArrayBuffer`, which can neither be detached nor move: its address stays good for as long as a
+/// reference to the array is held, so a call may read it without asking for it again.
+pub struct Pinned {
+    data: *mut u8,
+    bytes: usize,
+    env: sys::napi_env,
+    reference: sys::napi_ref,
+}
+
+impl Pinned {
+    pub fn new(env: sys::napi_env, value: sys::napi_value, name: &str) -> Result<Self, Failure> {
+        let view = View::of(env, value, name)?;
+        if !view.shared || view.bytes == 0 || !view.data.addr().is_multiple_of(8) {
+            return Err(Failure::argument(format!("{name} must lie in a SharedArrayBuffer, aligned to eight bytes")));
+        }
+        let mut reference = ptr::null_mut();
+        // SAFETY: `value` is a typed array of the running call.
+        let status = unsafe { sys::napi_create_reference(env, value, 1, &raw mut reference) };
+        if status != sys::Status::napi_ok {
+            return Err(Failure::argument(format!("{name} cannot be held")));
+        }
+        Ok(Self { data: view.data, bytes: view.bytes, env, reference })
+    }
+
+    pub fn doubles(&self) -> usize {
+        self.bytes / 8
+    }
+
+    /// The first `length` bytes.
+    #[inline]
+    pub fn bytes(&self, length: usize) -> Option<&[u8]> {
+        // SAFETY: the reference keeps the memory, `length` is inside of it, and the array never leaves the object that
+        // made it, so that its thread, which is in this call, is the only one that writes to it.
+        (length <= self.bytes).then(|| unsafe { slice::from_raw_parts(self.data, length) })
+    }
+
+    /// The double at `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> f64 {
+        assert!(index < self.bytes / 8);
+        // SAFETY: inside of the memory by the check above and aligned by the check of `new`.
+        unsafe { self.data.cast::<f64>().add(index).read() }
+    }
+
+    /// Stores a double at `index`.
+    #[inline]
+    pub fn set(&self, index: usize, value: f64) {
+        assert!(index < self.bytes / 8);
+        // SAFETY: as in `get`.
+        unsafe { self.data.cast::<f64>().add(index).write(value) }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // SAFETY: dropped on the thread of `env` only: by a finalizer, or by a call that failed.
+        unsafe { sys::napi_delete_reference(self.env, self.reference) };
+    }
+}
+
+const fn element_size(kind: sys::napi_typedarray_type) -> usize {
+    match kind {
+        sys::TypedarrayType::int16_array | sys::TypedarrayType::uint16_array => 2,
+        sys::TypedarrayType::int32_array
+        | sys::TypedarrayType::uint32_array
+        | sys::TypedarrayType::float32_array => 4,
+        sys::TypedarrayType::float64_array
+        | sys::TypedarrayType::bigint64_array
+        | sys::TypedarrayType::biguint64_array => 8,
+        _ => 1,
+    }
+}

@@ -1,0 +1,133 @@
+//! `NativeChronicle`: opens a log and hands out what works on it.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::{Rc, Weak};
+
+use chronicle_core::{Chronicle, From};
+use napi::Env;
+use napi::bindgen_prelude::{BigInt, Either3, Function};
+use napi_derive::napi;
+
+use crate::failure::{Failure, raise};
+use crate::number;
+use crate::options::{NativeOptions, duration};
+use crate::raw::Given;
+use crate::reader::NativeReader;
+use crate::slot::{Close, Slot};
+use crate::stats::NativeStats;
+use crate::waiter::NativeWaiter;
+use crate::writer::{Appender, NativeWriter};
+
+/// An open chronicle. Closing it closes every writer and reader that it handed out.
+#[napi]
+pub struct NativeChronicle {
+    chronicle: Slot<Chronicle>,
+    children: RefCell<Vec<Weak<dyn Close>>>,
+}
+
+#[napi]
+impl NativeChronicle {
+    #[napi(factory, catch_unwind)]
+    pub fn open(env: Env, dir: String, options: NativeOptions) -> napi::Result<Self> {
+        let open = || Ok(Chronicle::open(Path::new(&dir), &options.into_core()?)?);
+        raise(&env, open()).map(|chronicle| Self {
+            chronicle: Slot::new("chronicle", chronicle),
+            children: RefCell::default(),
+        })
+    }
+
+    #[napi(catch_unwind)]
+    pub fn first_seq(&self, env: Env) -> napi::Result<f64> {
+        raise(&env, self.chronicle.with(|chronicle| Ok(number::to_js(chronicle.first_seq()?))))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn next_seq(&self, env: Env) -> napi::Result<f64> {
+        raise(&env, self.chronicle.with(|chronicle| Ok(number::to_js(chronicle.next_seq()?))))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn durable_seq(&self, env: Env) -> napi::Result<f64> {
+        raise(&env, self.chronicle.with(|chronicle| Ok(number::to_js(chronicle.durable_seq()))))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn stats(&self, env: Env) -> napi::Result<NativeStats> {
+        raise(&env, self.chronicle.with(|chronicle| Ok(NativeStats::from_core(chronicle.stats()?))))
+    }
+
+    /// Takes the writer lock, trying for `wait_ms`, which blocks this thread. `control` (five doubles: length, type,
+    /// expected seq or -1, first seq, last seq) and `stage` lie in memory that cannot be detached; the hot calls use both.
+    #[napi(catch_unwind, ts_args_type = "waitMs: number, control: Float64Array, stage: Uint8Array")]
+    pub fn writer(&self, env: Env, wait_ms: f64, control: Given, stage: Given) -> napi::Result<NativeWriter> {
+        let make = || {
+            let wait = duration("wait", wait_ms)?;
+            let writer = self.chronicle.with(|chronicle| Ok(chronicle.writer(wait)?))?;
+            let durability = writer.durability();
+            let appender = Rc::new(Appender::new(env.raw(), writer, control.0, stage.0)?);
+            let child: Rc<dyn Close> = Rc::<Appender>::clone(&appender);
+            self.adopt(&child);
+            Ok(NativeWriter::new(appender, durability))
+        };
+        raise(&env, make())
+    }
+
+    /// A reader at the start, at the end, at a seq, this many (a negative number) before the end, or at the first message
+    /// that is not older than so many nanoseconds since the Unix epoch (a bigint).
+    #[napi(catch_unwind, ts_args_type = "from: 'start' | 'end' | number | bigint")]
+    pub fn reader(&self, env: Env, from: Either3<String, i64, BigInt>) -> napi::Result<NativeReader> {
+        let make = || {
+            let from = place(&from)?;
+            let reader = self.chronicle.with(|chronicle| Ok(chronicle.reader(from)?))?;
+            let reader = Rc::new(Slot::new("reader", reader));
+            let child: Rc<dyn Close> = Rc::<Slot<_>>::clone(&reader);
+            self.adopt(&child);
+            Ok(NativeReader::new(reader))
+        };
+        raise(&env, make())
+    }
+
+    /// Starts a thread that calls `notify` when there may be new messages. It keeps no process alive.
+    #[napi(catch_unwind)]
+    pub fn waiter(&self, env: Env, notify: Function<'_, (), ()>) -> napi::Result<NativeWaiter> {
+        let handle = self.chronicle.with(|chronicle| Ok(chronicle.wait_handle()));
+        raise(&env, handle.and_then(|handle| NativeWaiter::start(env, handle, &notify)))
+    }
+
+    /// Closes this and all that it handed out.
+    #[napi(catch_unwind)]
+    pub fn close(&self, env: Env) -> napi::Result<()> {
+        let mut result = Ok(());
+        for child in self.children.take().iter().filter_map(Weak::upgrade) {
+            result = result.and(child.close());
+        }
+        raise(&env, result.and(self.chronicle.close()))
+    }
+}
+
+impl NativeChronicle {
+    fn adopt(&self, child: &Rc<dyn Close>) {
+        let mut children = self.children.borrow_mut();
+        if children.len() == children.capacity() {
+            // Only when the list would grow, so that a long life of short readers costs no more than a short one.
+            children.retain(|child| child.strong_count() > 0);
+        }
+        children.push(Rc::downgrade(child));
+    }
+}
+
+fn place(from: &Either3<String, i64, BigInt>) -> Result<From, Failure> {
+    match from {
+        Either3::A(name) if name == "start" => Ok(From::Start),
+        Either3::A(name) if name == "end" => Ok(From::End),
+        Either3::A(name) => Err(Failure::argument(format!("from must not be {name:?}"))),
+        Either3::B(number) => {
+            Ok(u64::try_from(*number).map_or_else(|_| From::Last(number.unsigned_abs()), From::Seq))
+        }
+        Either3::C(timestamp_ns) => match timestamp_ns.get_u64() {
+            (false, timestamp_ns, true) => Ok(From::Time(timestamp_ns)),
+            _ => Err(Failure::argument("from must be nanoseconds since the Unix epoch, below 2^64")),
+        },
+    }
+}

@@ -1,0 +1,21 @@
+//! The Node.js binding of `chronicle-core`: types and conversions, no logic.
+//!
+//! What is called once in a while is `#[napi]`. The four hot calls are plain callbacks in `hot.rs`. Every failure
+//! crosses as a JavaScript `Error` with the properties of the core's error; `lib/errors.ts` makes them pleasant.
+
+mod buffer;
+mod chronicle;
+mod failure;
+mod header;
+mod hot;
+mod mmap_file;
+mod number;
+mod options;
+mod raw;
+mod reader;
+mod slot;
+mod stats;
+mod sync_task;
+mod text;
+mod waiter;
+mod writer;

@@ -1,0 +1,73 @@
+//! `NativeReader`: runs of checked messages, copied out.
+
+use std::rc::Rc;
+
+use chronicle_core::Reader;
+use napi::Env;
+use napi_derive::napi;
+
+use crate::buffer::View;
+use crate::failure::{Failure, raise};
+use crate::hot::{Call, HotCall, function};
+use crate::number;
+use crate::options::duration;
+use crate::raw::{Raw, double};
+use crate::slot::{Close, Slot};
+
+/// `poll(slab, entries)`.
+struct Poll;
+
+impl HotCall<2> for Poll {
+    type State = Slot<Reader>;
+    const CALL: Call<Slot<Reader>, 2> = |reader, env, [slab, entries]| {
+        let (mut slab, mut entries) = (View::of(env, slab, "slab")?, View::of(env, entries, "entries")?);
+        if slab.overlaps(&entries) {
+            return Err(Failure::argument("slab and entries must not overlap"));
+        }
+        let (slab, entries) = (slab.bytes_mut("slab")?, entries.entries_mut("entries")?);
+        let run = reader.with(|reader| Ok(reader.poll(slab, entries)?))?;
+        Ok(double(env, number::to_js(run.count as u64) - number::to_js(run.need as u64)).0)
+    };
+}
+
+/// A place in a chronicle, and what comes next there.
+#[napi]
+pub struct NativeReader {
+    reader: Rc<Slot<Reader>>,
+}
+
+impl NativeReader {
+    pub fn new(reader: Rc<Slot<Reader>>) -> Self {
+        Self { reader }
+    }
+}
+
+#[napi]
+impl NativeReader {
+    /// The hot call: copies the next messages into `slab`, tells eight words of each in `entries` (offset, length, type,
+    /// batch remaining, timestamp low and high, seq low and high), and returns how many. 0 is the head of the log; -n
+    /// asks for a slab of n bytes for the next message.
+    #[napi(catch_unwind, ts_return_type = "(slab: Uint8Array, entries: Uint32Array) => number")]
+    pub fn poll(&self, env: Env) -> napi::Result<Raw> {
+        raise(&env, function::<Poll, 2>(env.raw(), &self.reader).map(Raw))
+    }
+
+    /// Blocks this thread until there is a message to poll or `ms` are over. Returns whether there is one.
+    #[napi(catch_unwind)]
+    pub fn wait(&self, env: Env, ms: f64) -> napi::Result<bool> {
+        let wait = duration("wait", ms);
+        raise(&env, wait.and_then(|wait| self.reader.with(|reader| Ok(reader.wait(wait)?))))
+    }
+
+    /// The seq that the next poll starts with.
+    #[napi(catch_unwind)]
+    pub fn next_seq(&self, env: Env) -> napi::Result<f64> {
+        raise(&env, self.reader.with(|reader| Ok(number::to_js(reader.next_seq()))))
+    }
+
+    /// Unmaps what the reader has mapped. The hot call refuses from now on.
+    #[napi(catch_unwind)]
+    pub fn close(&self, env: Env) -> napi::Result<()> {
+        raise(&env, self.reader.close())
+    }
+}
