@@ -8,6 +8,7 @@ import { type CodeBlock, runnableBlocks } from './helpers/markdown.ts'
 import { nodes } from './helpers/nodes.ts'
 import { emptyFolder, install, pack } from './helpers/packed.ts'
 import { readText, root } from './helpers/repository.ts'
+import { writeSnippet } from './helpers/snippet.ts'
 
 const packed = pack()
 const installed = install([packed.main, packed.platform])
@@ -92,27 +93,8 @@ test('types resolve under node16, from ES modules and CommonJS, and under bundle
   check('tsconfig.bundler.json', bundler, ['example.mts'])
 })
 
-/** The example as a JavaScript module that every supported release understands. */
-function compiledExample(t: ExecutionContext): string {
-  const { info, code } = firstExample()
-  writeFileSync(join(installed, `first.m${info[0]}`), code)
-  if (info[0] === 'js') return join(installed, 'first.mjs')
-  const options = [
-    '--target',
-    'es2022',
-    '--module',
-    'nodenext',
-    '--noCheck',
-    '--ignoreConfig',
-    '--outDir',
-    'run',
-  ]
-  runTool(t, 'typescript/bin/tsc', ['first.mts', ...options], installed)
-  return join(installed, 'run/first.mjs')
-}
-
 test('the first example of the README runs from the installed package', (t) => {
-  const example = compiledExample(t)
+  const example = writeSnippet(firstExample(), installed)
   for (const { version, path } of nodes()) {
     t.log(version)
     run(t, path, [example], emptyFolder(installed))

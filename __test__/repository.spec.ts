@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import { pathToFileURL } from 'node:url'
 
 import test from 'ava'
 
 import { anchors, links, runnableBlocks } from './helpers/markdown.ts'
 import { temporaryFolder } from './helpers/packed.ts'
 import { listFiles, readText, root } from './helpers/repository.ts'
+import { writeSnippet } from './helpers/snippet.ts'
 
 const files = listFiles()
 const sources = files.filter(
@@ -24,7 +24,7 @@ function findLines(names: readonly string[], pattern: RegExp): string[] {
   )
 }
 
-const textFiles = files.filter(
+const textFiles = files.filter((name) => !readText(name).includes('\0'))
   (name) => !/\.(png|gif|bin|seg|idx)$/.test(name) && !name.startsWith('fixtures/'),
 )
 
@@ -133,25 +133,19 @@ test('the error codes of core, facade and documentation agree', (t) => {
   t.deepEqual(codesIn('docs/ERRORS.md'), facade)
 })
 
-test('the README has snippets and they run', (t) => {
-  const blocks = runnableBlocks(readText('README.md'))
-  t.true(blocks.length > 0, 'no block of the README opens with "```ts run" or "```js run"')
-  const loader = pathToFileURL(join(root, 'node_modules/@oxc-node/core/register.mjs')).href
-  for (const { info, code, line } of blocks) {
-    const folder = temporaryFolder('readme')
+test('the README has snippets, and those of every document run', (t) => {
+  t.true(
+    runnableBlocks(readText('README.md')).length > 0,
+    'no block of the README opens with "```ts run" or "```js run"',
+  )
+  const snippets = markdown.flatMap((name) => runnableBlocks(readText(name)).map((block) => ({ name, block })))
+  for (const { name, block } of snippets) {
+    const folder = temporaryFolder('snippet')
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(root, join(folder, 'node_modules/chronicle-log'), 'junction')
-    // The loader imports its helpers from beside the code that it compiles.
-    symlinkSync(join(root, 'node_modules/@oxc-node'), join(folder, 'node_modules/@oxc-node'), 'junction')
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    writeFileSync(join(folder, `snippet.${info[0]}`), code)
-    const run = ['--import', loader, `snippet.${info[0]}`]
-    const { status, stderr } = spawnSync(process.execPath, run, {
-      cwd: folder,
-      encoding: 'utf8',
-      timeout: 30_000,
-    })
-    t.is(status, 0, `the block at README.md:${line} fails:\n${stderr}`)
+    const run = { cwd: folder, encoding: 'utf8', timeout: 30_000 } as const
+    const { status, stderr } = spawnSync(process.execPath, [writeSnippet(block, folder)], run)
+    t.is(status, 0, `the block at ${name}:${block.line} fails:\n${stderr}`)
   }
 })
