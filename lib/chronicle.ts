@@ -1,0 +1,313 @@
+import { resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+import { Cursor } from './cursor.ts'
+import { aborted, closed, native, readOnly } from './errors.ts'
+import { NativeChronicle, type NativeReader } from './native.ts'
+import {
+  check,
+  checkPath,
+  checkSeq,
+  type AcquireOptions,
+  type AppendOptions,
+  type BatchItem,
+  type BatchOptions,
+  type DurableOptions,
+  type NativeFrom,
+  type OpenOptions,
+  type Payload,
+  type ReadOptions,
+  type TailOptions,
+} from './options.ts'
+import { Reader, type Home } from './reader.ts'
+import { Tail } from './tail.ts'
+import { Waiting } from './waiting.ts'
+import { Writer, type BatchResult } from './writer.ts'
+
+/** What {@link Chronicle.stats} returns. */
+export interface Stats {
+  /** The first seq that is left; the next seq where the log is empty. */
+  firstSeq: number
+  /** The seq that the next message gets. */
+  nextSeq: number
+  /** Every message below this seq survives a power cut. */
+  durableSeq: number
+  /** How many segment files there are. */
+  segments: number
+  /** Bytes that the segment files take on the disk. */
+  bytes: number
+  /** The length in bytes that segments double up to. */
+  segmentBytes: number
+  /** How often the chronicle was opened for writing. */
+  epoch: number
+  /** The process that has the chronicle open for writing. */
+  writerPid?: number
+  /** The name of the file system, where it copies on write, so that a write may meet a full disk in spite of allocated space. */
+  copyOnWriteFs?: string
+  /** What taking the writer lock through this handle found and mended. */
+  recovery?: Recovery
+}
+
+/** What opening for writing found and did. */
+export interface Recovery {
+  /** Whether the last writer ran since this boot, so that nothing published can be missing. */
+  sameBoot: boolean
+  /** How many messages were walked and checked. */
+  checkedMessages: number
+  /** Messages of an incomplete batch at the end, which were dropped whole. */
+  droppedBatchMessages: number
+  /** The offset in the last segment from which a torn tail was cut. */
+  cutAt?: number
+  /** Copies of what was cut where valid messages stood behind it. */
+  quarantined: string[]
+  /** Whether a roll to a new segment that was interrupted was finished. */
+  finishedRoll: boolean
+}
+
+/** How long {@link Chronicle.durable} pauses between looks at what other processes have flushed. */
+const DURABLE_PAUSE_MS = 5
+
+/**
+ * An open chronicle: a persisted log that one handle appends to and any number of processes read.
+ *
+ * Opening takes no lock. The first append, or {@link acquire}, takes the writer lock, which is held until {@link close}.
+ *
+ * @example
+ * ```ts
+ * import { Chronicle } from 'chronicle-log'
+ *
+ * using log = Chronicle.open('./orders')
+ * const seq = log.append('hello', { type: 1 })
+ * await log.durable(seq)
+ * for (const message of log.read()) console.log(message.seq, message.text())
+ * ```
+ */
+export class Chronicle {
+  /** The absolute path of the directory. */
+  readonly path: string
+  readonly #native: NativeChronicle
+  readonly #readOnly: boolean
+  readonly #home: Home & { closed: boolean }
+  readonly #waiting: Waiting
+  #writer: Writer | undefined
+
+  private constructor(path: string, opened: NativeChronicle, isReadOnly: boolean) {
+    this.path = path
+    this.#native = opened
+    this.#readOnly = isReadOnly
+    this.#home = {
+      closed: false,
+      reader: (from: NativeFrom): NativeReader => {
+        this.#check()
+        return native(() => opened.reader(from))
+      },
+    }
+    this.#waiting = new Waiting((notify) => opened.waiter(notify))
+  }
+
+  /**
+   * Opens the chronicle in a directory, and creates both where they are missing.
+   *
+   * @param dir - The path, or a `file:` URL, of the directory.
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_NOT_FOUND`, `ERR_CHRONICLE_NOT_A_CHRONICLE`, `ERR_CHRONICLE_NETWORK_FS`,
+   * `ERR_CHRONICLE_PERMISSION`, `ERR_CHRONICLE_NO_SPACE`, and the codes for damaged files.
+   */
+  static open(dir: string | URL, options?: OpenOptions): Chronicle {
+    const given = checkPath(dir, 'dir')
+    const checked = check('open', options)
+    const path = resolve(given instanceof URL ? fileURLToPath(given) : given)
+    const isReadOnly = checked.readOnly ?? false
+    const syncEveryMs = checked.sync === undefined ? 1000 : checked.sync.everyMs
+    const opened = native(() =>
+      NativeChronicle.open(path, {
+        create: checked.create ?? true,
+        readOnly: isReadOnly,
+        mode: checked.mode ?? 0o600,
+        allowNetworkFs: checked.allowNetworkFs ?? false,
+        ...(checked.segmentBytes === undefined ? {} : { segmentBytes: checked.segmentBytes }),
+        ...(syncEveryMs === undefined ? {} : { syncEveryMs }),
+      }),
+    )
+    return new Chronicle(path, opened, isReadOnly)
+  }
+
+  /**
+   * The seq of the first message that is left; {@link nextSeq} where the log is empty.
+   *
+   * @throws {@link ChronicleError} when the chronicle is closed or a segment is missing.
+   */
+  get firstSeq(): number {
+    return this.#ask((opened) => opened.firstSeq())
+  }
+
+  /**
+   * The seq that the next message gets, by whichever process: read from shared memory at each look.
+   *
+   * @throws {@link ChronicleError} when the chronicle is closed.
+   */
+  get nextSeq(): number {
+    return this.#ask((opened) => opened.nextSeq())
+  }
+
+  /**
+   * Every message below this seq survives a power cut.
+   *
+   * @throws {@link ChronicleError} when the chronicle is closed.
+   */
+  get durableSeq(): number {
+    return this.#ask((opened) => opened.durableSeq())
+  }
+
+  /** Whether {@link close} was called. */
+  get closed(): boolean {
+    return this.#home.closed
+  }
+
+  /**
+   * Takes the writer lock now rather than at the first append, and recovers what a crash may have left. Does nothing when
+   * this handle has it already. With `wait` it blocks this thread while another handle holds the lock.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_LOCKED` with the holder's `pid`, `ERR_CHRONICLE_READ_ONLY`,
+   * `ERR_CHRONICLE_CORRUPT` and the other codes for damaged files.
+   */
+  acquire(options?: AcquireOptions): void {
+    const { wait = 0 } = check('acquire', options)
+    this.#check()
+    if (this.#writer === undefined) this.#acquire(wait)
+  }
+
+  /**
+   * Appends one message and returns its seq. When it returns, every reader sees the message, and the end of this process
+   * cannot take it; what a power cut may take is a matter of {@link OpenOptions.sync}.
+   *
+   * @param payload - Text, stored as UTF-8 (a lone surrogate as U+FFFD), or bytes, up to 1 GiB; may be empty.
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_LOCKED`, `ERR_CHRONICLE_READ_ONLY`, `ERR_CHRONICLE_INVALID_ARGUMENT`,
+   * `ERR_CHRONICLE_CONFLICT`, `ERR_CHRONICLE_TOO_LARGE`, `ERR_CHRONICLE_NO_SPACE`, `ERR_CHRONICLE_POISONED`,
+   * `ERR_CHRONICLE_FORKED`, `ERR_CHRONICLE_CLOSED`. The message is not appended then.
+   */
+  append(payload: Payload, options?: AppendOptions): number {
+    return (this.#writer ?? this.#acquire(0)).append(payload, options)
+  }
+
+  /**
+   * Appends messages atomically: every reader, and recovery after any failure, finds all of them or none. All items are
+   * checked before anything is written.
+   *
+   * @param items - Payloads, or objects of a payload and its type; at least one, up to 2 GiB in all.
+   * @returns The seqs of the first and the last message.
+   * @throws {@link ChronicleError} as {@link append}.
+   */
+  appendBatch(items: readonly (Payload | BatchItem)[], options?: BatchOptions): BatchResult {
+    return (this.#writer ?? this.#acquire(0)).appendBatch(items, options)
+  }
+
+  /**
+   * Makes everything that was appended so far survive a power cut. Resolves with the first seq that is not covered. Callers
+   * that come together share one flush, which runs on another thread. Takes the writer lock if need be.
+   *
+   * @throws {@link ChronicleError} (as a rejection) `ERR_CHRONICLE_POISONED` when the disk failed, and what {@link acquire}
+   * throws.
+   */
+  async sync(): Promise<number> {
+    return (this.#writer ?? this.#acquire(0)).sync()
+  }
+
+  /**
+   * Resolves once the message with this seq survives a power cut. The writing handle flushes for it; any other waits for the
+   * writer's flush, and, like a seq that is not appended yet, possibly for ever: give a signal.
+   *
+   * @throws {@link ChronicleError} (as a rejection) as {@link sync}; `ERR_CHRONICLE_ABORTED` when the signal was aborted.
+   */
+  async durable(seq: number, options?: DurableOptions): Promise<void> {
+    checkSeq(seq, 'seq')
+    const { signal } = check('durable', options)
+    for (;;) {
+      if (signal?.aborted === true) throw aborted(signal.reason)
+      if (this.durableSeq > seq) return
+      if (this.#writer !== undefined && this.nextSeq > seq) await this.#writer.sync()
+      else await pause(DURABLE_PAUSE_MS)
+    }
+  }
+
+  /**
+   * A part of the log to iterate over, from the start by default, ending at the head.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`; the iteration throws for damaged files.
+   */
+  read(options?: ReadOptions): Reader {
+    const range = check('read', options)
+    this.#check()
+    return new Reader(this.#home, range)
+  }
+
+  /**
+   * Follows the log from its end by default: an async iterable of what is appended, by whatever process.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`, `ERR_CHRONICLE_GAP`, and the codes for damaged files.
+   */
+  tail(options?: TailOptions): Tail {
+    const range = check('tail', options)
+    return new Tail(this.#home, this.#waiting, range)
+  }
+
+  /**
+   * Reads without an allocation for each message, from the start by default.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`, `ERR_CHRONICLE_GAP`, and the codes for damaged files.
+   */
+  cursor(options?: ReadOptions): Cursor {
+    return new Cursor(this.#home, check('cursor', options))
+  }
+
+  /**
+   * Counts files and bytes, and tells how far the log goes.
+   *
+   * @throws {@link ChronicleError} when the chronicle is closed or damaged.
+   */
+  stats(): Stats {
+    return this.#ask((opened) => opened.stats())
+  }
+
+  /**
+   * Closes the chronicle with everything that was made from it, and gives the writer lock back. Unless `sync` is `'none'`, what
+   * was appended is flushed first, which blocks this thread. Payloads that are held stay valid. A second call does nothing.
+   */
+  close(): void {
+    if (this.#home.closed) return
+    this.#home.closed = true
+    this.#waiting.close()
+    this.#writer = undefined
+    native(() => this.#native.close())
+  }
+
+  /** {@link close}, at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** Flushes off this thread and closes, at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (this.#writer !== undefined) await this.#writer.sync()
+    } finally {
+      this.close()
+    }
+  }
+
+  #acquire(wait: number): Writer {
+    this.#check()
+    if (this.#readOnly) throw readOnly(this.path)
+    this.#writer = native(() => new Writer((control, stage) => this.#native.writer(wait, control, stage)))
+    return this.#writer
+  }
+
+  #ask<T>(question: (opened: NativeChronicle) => T): T {
+    this.#check()
+    return native(() => question(this.#native))
+  }
+
+  #check(): void {
+    if (this.#home.closed) throw closed('chronicle')
+  }
+}

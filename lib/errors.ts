@@ -1,0 +1,183 @@
+/**
+ * Every code that a {@link ChronicleError} can have, with what to do about it.
+ *
+ * Codes are stable; messages are not.
+ */
+export const errorCodes = {
+  /** An option, argument or payload is of the wrong type or out of its range. Nothing was written. */
+  ERR_CHRONICLE_INVALID_ARGUMENT: 'Correct the argument that the message names; nothing was written.',
+  /** There is no chronicle at the path, and creating one was not asked for. */
+  ERR_CHRONICLE_NOT_FOUND: 'Check the path, or open with create: true.',
+  /** The path holds something else: a file, or a directory of someone else's. */
+  ERR_CHRONICLE_NOT_A_CHRONICLE: 'Choose an empty or a new directory.',
+  /** A name that must be a regular file is a symlink, a directory, a fifo or a device. */
+  ERR_CHRONICLE_NOT_A_FILE: 'Look at what stands at the path; links are not followed.',
+  /** Another handle has the chronicle open for writing. `pid` is its process, where that is known. */
+  ERR_CHRONICLE_LOCKED: 'Wait with acquire({ wait }), or end the process with that pid.',
+  /** The chronicle was opened with `readOnly`, or holds a feature that this version can only read. */
+  ERR_CHRONICLE_READ_ONLY: 'Open without readOnly to write.',
+  /** The chronicle, reader or file was closed. */
+  ERR_CHRONICLE_CLOSED: 'Open it again.',
+  /** A file has no byte in it where a header must be. */
+  ERR_CHRONICLE_EMPTY_FILE: 'Restore the file from a copy.',
+  /** A file is shorter than its header says. */
+  ERR_CHRONICLE_TRUNCATED: 'Restore the file from a copy.',
+  /** A file does not begin with the magic bytes of its kind. */
+  ERR_CHRONICLE_BAD_MAGIC: 'Restore the file from a copy.',
+  /** The file was written in a format version that this build does not know. */
+  ERR_CHRONICLE_UNSUPPORTED_VERSION: 'Use a newer version of chronicle-log.',
+  /** The file uses a feature that this build does not know. */
+  ERR_CHRONICLE_UNSUPPORTED_FEATURE: 'Use a newer version of chronicle-log.',
+  /** A length or an offset points outside of its file, or a range outside of a mapping. */
+  ERR_CHRONICLE_OUT_OF_BOUNDS: 'Restore the file from a copy, or correct the range asked for.',
+  /** A checksum, a sequence number or another invariant of the bytes on disk does not hold. */
+  ERR_CHRONICLE_CORRUPT: 'Restore the file from a copy; everything before the offset is intact.',
+  /** A segment is gone although segments around it exist. */
+  ERR_CHRONICLE_MISSING_SEGMENT: 'Restore the segment from a copy.',
+  /** A payload is longer than 1 GiB, or a batch longer than 2 GiB. */
+  ERR_CHRONICLE_TOO_LARGE: 'Split the payload.',
+  /** The disk or the quota is full. Nothing of the failed call was published. */
+  ERR_CHRONICLE_NO_SPACE: 'Make room and append again.',
+  /** The operating system denies access. */
+  ERR_CHRONICLE_PERMISSION: 'Check owner and mode of the path.',
+  /** The directory is on a network file system, where mapped memory is not coherent. */
+  ERR_CHRONICLE_NETWORK_FS: 'Use a local disk, or allowNetworkFs where one host alone uses the directory.',
+  /** Any other failure of the operating system. */
+  ERR_CHRONICLE_IO: 'See the message for what the system said.',
+  /** `expectedSeq` is not the seq that the message would get. `actual` is. */
+  ERR_CHRONICLE_CONFLICT: 'Read what was appended in between, and decide again.',
+  /** The messages asked for were pruned. `first` is the first seq that is left. */
+  ERR_CHRONICLE_GAP: 'Go on from first, knowing that messages are gone.',
+  /** A flush failed, or native code met a bug: nothing more may be promised through this handle. */
+  ERR_CHRONICLE_POISONED: 'Close the chronicle and open it again; append what was not confirmed.',
+  /** This process was forked from the one that opened the chronicle for writing. */
+  ERR_CHRONICLE_FORKED: 'Write in the parent, or open the chronicle in the child.',
+  /** The last sequence number, 2^53 - 1, is used. */
+  ERR_CHRONICLE_SEQ_EXHAUSTED: 'Go on in a new chronicle.',
+  /** The signal was aborted. `cause` is its reason, and `name` is "AbortError". */
+  ERR_CHRONICLE_ABORTED: 'Nothing to do: the program asked for it.',
+  /** The native part is not there for this platform. */
+  ERR_CHRONICLE_NO_BINDING: 'Install with optional dependencies, on a supported platform.',
+} as const
+
+/** One of the codes of {@link errorCodes}. */
+export type ChronicleErrorCode = keyof typeof errorCodes
+
+const details = ['path', 'offset', 'seq', 'pid', 'actual', 'first'] as const
+
+/** Where a {@link ChronicleError} happened: what is known of it. */
+interface Details {
+  path?: string
+  offset?: number
+  seq?: number
+  pid?: number
+  actual?: number
+  first?: number
+}
+
+/**
+ * The error that every call of this package throws or rejects with.
+ *
+ * @example
+ * ```ts
+ * import { Chronicle, ChronicleError } from 'chronicle-log'
+ *
+ * try {
+ *   Chronicle.open('./orders').append('paid', { expectedSeq: 42 })
+ * } catch (error) {
+ *   if (!(error instanceof ChronicleError) || error.code !== 'ERR_CHRONICLE_CONFLICT') throw error
+ *   console.log(`the log has moved on to ${error.actual}`)
+ * }
+ * ```
+ */
+export class ChronicleError extends Error {
+  /** What went wrong: stable, to be compared with. */
+  readonly code: ChronicleErrorCode
+  /** The file or directory that the error speaks of. */
+  declare readonly path?: string
+  /** The byte offset in {@link path}. */
+  declare readonly offset?: number
+  /** The sequence number of the message that the error speaks of. */
+  declare readonly seq?: number
+  /** The process that holds the writer lock, for `ERR_CHRONICLE_LOCKED`. */
+  declare readonly pid?: number
+  /** The seq that the next message gets, for `ERR_CHRONICLE_CONFLICT`. */
+  declare readonly actual?: number
+  /** The first seq that is left, for `ERR_CHRONICLE_GAP`. */
+  declare readonly first?: number
+
+  /** @internal */
+  constructor(code: ChronicleErrorCode, message: string, known: Details = {}, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    for (const name of details) {
+      if (known[name] !== undefined)
+        Object.defineProperty(this, name, { value: known[name], enumerable: true })
+    }
+  }
+}
+
+Object.defineProperty(ChronicleError.prototype, 'name', {
+  value: 'ChronicleError',
+  configurable: true,
+  writable: true,
+})
+
+/** An argument was refused before anything was done with it. */
+export function invalidArgument(message: string): ChronicleError {
+  return new ChronicleError('ERR_CHRONICLE_INVALID_ARGUMENT', message)
+}
+
+export function tooLarge(message: string): ChronicleError {
+  return new ChronicleError('ERR_CHRONICLE_TOO_LARGE', message)
+}
+
+export function closed(what: string): ChronicleError {
+  return new ChronicleError('ERR_CHRONICLE_CLOSED', `the ${what} is closed`)
+}
+
+export function readOnly(path: string): ChronicleError {
+  return new ChronicleError(
+    'ERR_CHRONICLE_READ_ONLY',
+    `the chronicle was opened for reading only (path ${path})`,
+    {
+      path,
+    },
+  )
+}
+
+/** The error of a call whose signal was aborted: by name what Node.js rejects with, by class and code ours. */
+export function aborted(reason: unknown): ChronicleError {
+  const error = new ChronicleError(
+    'ERR_CHRONICLE_ABORTED',
+    'the operation was aborted',
+    {},
+    { cause: reason },
+  )
+  Object.defineProperty(error, 'name', { value: 'AbortError', configurable: true, writable: true })
+  return error
+}
+
+/** The native part could not be loaded. */
+export function noBinding(cause: unknown): ChronicleError {
+  const platform = `${process.platform}-${process.arch}`
+  const message = `cannot load the native part of chronicle-log for ${platform}`
+  return new ChronicleError('ERR_CHRONICLE_NO_BINDING', message, {}, { cause })
+}
+
+/** What native code threw, as the error of this package. Anything that is not a refusal of the core passes as it is. */
+export function fromNative(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || error instanceof ChronicleError) return error
+  const { code } = error
+  if (typeof code !== 'string' || !Object.hasOwn(errorCodes, code)) return error
+  return new ChronicleError(code as ChronicleErrorCode, error.message, error as Details)
+}
+
+/** Runs a native call and throws its failure as a {@link ChronicleError}. */
+export function native<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw fromNative(error)
+  }
+}

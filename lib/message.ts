@@ -1,0 +1,163 @@
+import { invalidArgument } from './errors.ts'
+
+/** Words of an entry in the table that native `poll` fills. */
+export const ENTRY_WORDS = 8
+const OFFSET = 0
+const LENGTH = 1
+const TYPE = 2
+const BATCH_REMAINING = 3
+const TIMESTAMP_LOW = 4
+const TIMESTAMP_HIGH = 5
+const SEQ_LOW = 6
+const SEQ_HIGH = 7
+
+const WORD = 2 ** 32
+
+/** Messages that were copied out together: their payloads in one slab, and the table that says where. */
+export class Run {
+  readonly table: Uint32Array
+  readonly slab: Uint8Array
+  #text: Buffer | undefined
+
+  constructor(table: Uint32Array, slab: Uint8Array) {
+    this.table = table
+    this.slab = slab
+  }
+
+  /** The slab as a Buffer, whose decoder is the fastest for short texts. */
+  get text(): Buffer {
+    return (this.#text ??= Buffer.from(this.slab.buffer, this.slab.byteOffset, this.slab.byteLength))
+  }
+
+  seq(at: number): number {
+    return this.table[at + SEQ_HIGH]! * WORD + this.table[at + SEQ_LOW]!
+  }
+
+  /** The index of the first of `count` messages whose seq or timestamp is not below the bound. */
+  before(bound: number | bigint, count: number): number {
+    if (typeof bound === 'number') return Math.min(count, Math.max(0, bound - this.seq(0)))
+    let [low, high] = [0, count]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.timestampNs(middle * ENTRY_WORDS) < bound) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  timestampNs(at: number): bigint {
+    return (BigInt(this.table[at + TIMESTAMP_HIGH]!) << 32n) | BigInt(this.table[at + TIMESTAMP_LOW]!)
+  }
+}
+
+/** Points a message at another entry. Only the reading classes of this package do. */
+export let place: (message: Message, run: Run, at: number) => void
+
+/**
+ * One message of the log. Everything but the place is computed when it is asked for, so what is not looked at costs nothing.
+ *
+ * @example
+ * ```ts
+ * import { Chronicle } from 'chronicle-log'
+ *
+ * using log = Chronicle.open('./orders')
+ * log.append(JSON.stringify({ id: 7 }), { type: 1 })
+ * for (const message of log.read({ from: -1 })) console.log(message.seq, message.type, message.json())
+ * ```
+ */
+export class Message {
+  #run: Run
+  #at: number
+
+  static {
+    place = (message, run, at) => {
+      message.#run = run
+      message.#at = at
+    }
+  }
+
+  /** @internal */
+  constructor(run: Run, at: number) {
+    this.#run = run
+    this.#at = at
+  }
+
+  /** The message's number: contiguous from 0 over the life of the chronicle. */
+  get seq(): number {
+    return this.#run.seq(this.#here())
+  }
+
+  /** The number that the writer gave as its type, 0 to 65,535; 0 when it gave none. */
+  get type(): number {
+    return this.#run.table[this.#here() + TYPE]!
+  }
+
+  /** When it was appended: whole milliseconds since the Unix epoch, rounded down. Never falls along the log. */
+  get timestamp(): number {
+    const at = this.#here()
+    const { table } = this.#run
+    // 2^32 ns are 4294 ms and 967296 ns: so split, every step is exact.
+    const high = table[at + TIMESTAMP_HIGH]!
+    return high * 4294 + Math.floor((high * 967_296 + table[at + TIMESTAMP_LOW]!) / 1_000_000)
+  }
+
+  /** When it was appended: nanoseconds since the Unix epoch. */
+  get timestampNs(): bigint {
+    return this.#run.timestampNs(this.#here())
+  }
+
+  /** Payload bytes. */
+  get length(): number {
+    return this.#run.table[this.#here() + LENGTH]!
+  }
+
+  /** How many messages of the same atomic batch still follow; 0 for the last, and for a message of no batch. */
+  get batchRemaining(): number {
+    return this.#run.table[this.#here() + BATCH_REMAINING]!
+  }
+
+  /**
+   * The bytes: a new `Uint8Array` at each look, over memory that belongs to JavaScript. It stays as it is for as long as
+   * it is held (a {@link Cursor}'s until its `next()`). Its `buffer` is shared with other messages: to send it to another
+   * thread or to keep one small message for long, copy it with `slice()`. It starts at a multiple of 8 bytes, so a
+   * `Float64Array` may stand over it.
+   */
+  get payload(): Uint8Array {
+    const at = this.#here()
+    const { slab, table } = this.#run
+    return new Uint8Array(slab.buffer, slab.byteOffset + table[at + OFFSET]!, table[at + LENGTH]!)
+  }
+
+  /** The payload as UTF-8 text. What is not valid UTF-8 becomes U+FFFD. */
+  text(): string {
+    const at = this.#here()
+    const offset = this.#run.table[at + OFFSET]!
+    return this.#run.text.toString('utf8', offset, offset + this.#run.table[at + LENGTH]!)
+  }
+
+  /**
+   * The payload parsed as JSON.
+   *
+   * @throws SyntaxError when the payload is not JSON.
+   */
+  json<T = unknown>(): T {
+    return JSON.parse(this.text()) as T
+  }
+
+  /** What `console.log` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: object, options: object) => string,
+  ): string {
+    const name = this.constructor.name
+    if (this.#at < 0) return `${name} {}`
+    const { seq, type, timestamp, length } = this
+    return `${name} ${inspect({ seq, type, timestamp: new Date(timestamp), length }, options)}`
+  }
+
+  #here(): number {
+    if (this.#at < 0) throw invalidArgument('the cursor stands on no message: next() has not returned true')
+    return this.#at
+  }
+}

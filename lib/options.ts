@@ -1,0 +1,279 @@
+import { isDate } from 'node:util/types'
+
+import { invalidArgument } from './errors.ts'
+
+/** When messages are flushed to the disk unasked: see {@link OpenOptions.sync}. */
+export type SyncOption = 'none' | 'always' | { everyMs: number }
+
+/** Options of {@link Chronicle.open}. */
+export interface OpenOptions {
+  /** Create the directory and the chronicle when there is none. Default: `true`. */
+  create?: boolean | undefined
+  /** Never write, create or lock anything; works on a read-only file system. Default: `false`. */
+  readOnly?: boolean | undefined
+  /**
+   * The length in bytes that segment files double up to, starting from 1 MiB. A multiple of 4,096 from 65,536 (64 KiB) to
+   * 4,294,967,296 (4 GiB). Default: what the chronicle was created with, and 67,108,864 (64 MiB) for a new one.
+   */
+  segmentBytes?: number | undefined
+  /** The permission bits of created files, from `0o600` to `0o777`; read and write by the owner are always among them. Default: `0o600`. */
+  mode?: number | undefined
+  /**
+   * When messages are flushed to the disk unasked: `'none'` never, `'always'` before each append returns, `{ everyMs }`
+   * by a helper thread this often (1 to 2,147,483,647 ms). In every mode a message survives the end of the process from
+   * the moment that append returns; this is about power cuts. Default: `{ everyMs: 1000 }`.
+   */
+  sync?: SyncOption | undefined
+  /** Open on a network file system although mapped memory is not coherent there. Default: `false`. */
+  allowNetworkFs?: boolean | undefined
+}
+
+/** Options of {@link Chronicle.acquire}. */
+export interface AcquireOptions {
+  /** How long to try while another handle holds the lock, in milliseconds, 0 to 2,147,483,647. Blocks this thread. Default: `0`. */
+  wait?: number | undefined
+}
+
+/** Options of {@link Chronicle.append}. */
+export interface AppendOptions {
+  /** The message's type, a number of your own, 0 to 65,535. Default: `0`. */
+  type?: number | undefined
+  /** Append only if the message gets this seq; otherwise throw `ERR_CHRONICLE_CONFLICT`. Default: whatever comes next. */
+  expectedSeq?: number | undefined
+}
+
+/** Options of {@link Chronicle.appendBatch}. */
+export interface BatchOptions {
+  /** Append only if the first message gets this seq; otherwise throw `ERR_CHRONICLE_CONFLICT`. Default: whatever comes next. */
+  expectedSeq?: number | undefined
+}
+
+/** What can be appended: text is stored as UTF-8, bytes as they are. */
+export type Payload = string | Uint8Array
+
+/** A message of {@link Chronicle.appendBatch} that has a type. */
+export interface BatchItem {
+  /** The bytes or the text. */
+  payload: Payload
+  /** The message's type, 0 to 65,535. Default: `0`. */
+  type?: number | undefined
+}
+
+/**
+ * A place to begin reading at: a seq (`42`), so many messages before the end (`-10`), the first message at a time or
+ * later (a `Date`, or a `bigint` of nanoseconds since the Unix epoch), the first message that is left (`'start'`), or
+ * behind the last one (`'end'`).
+ */
+export type From = number | bigint | Date | 'start' | 'end'
+
+/** A place to end before: a seq, or a time (a `Date`, or a `bigint` of nanoseconds since the Unix epoch). */
+export type To = number | bigint | Date
+
+/** Options of {@link Chronicle.read} and {@link Chronicle.cursor}. */
+export interface ReadOptions {
+  /** Where to begin. A seq that is not published yet yields nothing until it is. Default: `'start'`. */
+  from?: From | undefined
+  /** Where to end: the first message that is not read any more. Default: the head of the log. */
+  to?: To | undefined
+  /** The most messages to read, 0 to 2^53 - 1. Default: no limit. */
+  limit?: number | undefined
+}
+
+/** Options of {@link Chronicle.tail}. */
+export interface TailOptions {
+  /** Where to begin. Default: `'end'`, so what is appended from now on. */
+  from?: From | undefined
+  /** Ends the tail: the iteration throws `ERR_CHRONICLE_ABORTED`, named "AbortError", with the signal's reason as cause. */
+  signal?: AbortSignal | undefined
+  /** Keep the process alive while waiting for a message. Default: `false`. */
+  keepAlive?: boolean | undefined
+}
+
+/** Options of {@link Cursor.next}. */
+export interface NextOptions {
+  /** How long to wait for a message at the head, in milliseconds, 0 to 2,147,483,647. Blocks this thread. Default: `0`. */
+  wait?: number | undefined
+}
+
+/** Options of {@link Chronicle.durable}. */
+export interface DurableOptions {
+  /** Ends the wait: the promise rejects with `ERR_CHRONICLE_ABORTED`. */
+  signal?: AbortSignal | undefined
+}
+
+const MAX_MS = 2 ** 31 - 1
+const MAX_TYPE = 0xffff
+
+type Check = (value: unknown, name: string) => unknown
+
+/** How a refusal shows the value: short, and without running code of the value's own. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (value === null || typeof value === 'boolean') return String(value)
+  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object'
+  return typeof value
+}
+
+function refuse(name: string, must: string, value: unknown): never {
+  throw invalidArgument(`${name} must be ${must}, got ${show(value)}`)
+}
+
+function flag(value: unknown, name: string): boolean {
+  return typeof value === 'boolean' ? value : refuse(name, 'true or false', value)
+}
+
+function whole(min: number, max: number): (value: unknown, name: string) => number {
+  return (value, name) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+      ? value
+      : refuse(name, `a whole number from ${min} to ${max}`, value)
+}
+
+const milliseconds = whole(0, MAX_MS)
+const count = whole(0, Number.MAX_SAFE_INTEGER)
+
+/** Checks a seq: a whole number that a message may have. */
+export const checkSeq: (value: unknown, name: string) => number = count
+
+/** Checks a length or an offset. */
+export const checkCount: (value: unknown, name: string) => number = count
+
+/** Checks a message type. */
+export const checkType: (value: unknown, name: string) => number = whole(0, MAX_TYPE)
+
+function segmentBytes(value: unknown, name: string): number {
+  const fits = typeof value === 'number' && value >= 65_536 && value <= 2 ** 32 && value % 4096 === 0
+  return fits ? value : refuse(name, 'a multiple of 4096 from 65536 to 4294967296', value)
+}
+
+function mode(value: unknown, name: string): number {
+  const fits = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0o777
+  return fits && (value & 0o600) === 0o600
+    ? value
+    : refuse(name, 'permission bits from 0o600 to 0o777 with 0o600 among them', value)
+}
+
+const syncTable = { everyMs: whole(1, MAX_MS) } satisfies Record<string, Check>
+
+/** Milliseconds between flushes: 0 for each append, none for never. */
+function sync(value: unknown, name: string): { everyMs: number | undefined } {
+  if (value === 'none') return { everyMs: undefined }
+  if (value === 'always') return { everyMs: 0 }
+  if (typeof value !== 'object' || value === null) {
+    return refuse(name, `'none', 'always' or { everyMs }`, value)
+  }
+  const { everyMs } = checked(value, syncTable, name)
+  return everyMs === undefined
+    ? refuse(`${name}.everyMs`, `a whole number from 1 to ${MAX_MS}`, everyMs)
+    : { everyMs }
+}
+
+function signal(value: unknown, name: string): AbortSignal {
+  return value instanceof AbortSignal ? value : refuse(name, 'an AbortSignal', value)
+}
+
+/** A moment in nanoseconds since the Unix epoch. What lies before the epoch begins with it: no message is older. */
+function moment(value: bigint | Date, name: string): bigint {
+  if (typeof value === 'bigint') {
+    return value >= 0n && value < 2n ** 64n
+      ? value
+      : refuse(name, 'nanoseconds from 0n to 2n ** 64n - 1n', value)
+  }
+  const ms = Date.prototype.getTime.call(value)
+  if (Number.isNaN(ms)) throw invalidArgument(`${name} must be a valid Date`)
+  const ns = BigInt(Math.max(0, ms)) * 1_000_000n
+  return ns < 2n ** 64n ? ns : 2n ** 64n - 1n
+}
+
+const fromKinds = `a seq, a negative number, a Date, a bigint, 'start' or 'end'`
+
+function from(value: unknown, name: string): NativeFrom {
+  if (value === 'start' || value === 'end') return value
+  if (typeof value === 'number')
+    return Number.isSafeInteger(value) ? value + 0 : refuse(name, fromKinds, value)
+  if (typeof value === 'bigint' || isDate(value)) return moment(value, name)
+  return refuse(name, fromKinds, value)
+}
+
+function to(value: unknown, name: string): number | bigint {
+  if (typeof value === 'number') return count(value, name)
+  if (typeof value === 'bigint' || isDate(value)) return moment(value, name)
+  return refuse(name, 'a seq, a Date or a bigint', value)
+}
+
+/** A place as the binding takes it: times are nanoseconds. */
+export type NativeFrom = number | bigint | 'start' | 'end'
+
+function nanoseconds(value: unknown, name: string): bigint {
+  return typeof value === 'bigint' ? moment(value, name) : refuse(name, 'a bigint of nanoseconds', value)
+}
+
+const tables = {
+  open: { create: flag, readOnly: flag, segmentBytes, mode, sync, allowNetworkFs: flag },
+  acquire: { wait: milliseconds },
+  append: { type: checkType, expectedSeq: count },
+  appendBatch: { expectedSeq: count },
+  read: { from, to, limit: count },
+  cursor: { from, to, limit: count },
+  next: { wait: milliseconds },
+  tail: { from, signal, keepAlive: flag },
+  durable: { signal },
+  MessageHeader: {
+    seq: count,
+    timestampNs: nanoseconds,
+    length: whole(0, 2 ** 30),
+    checksum: whole(0, 2 ** 32 - 1),
+    type: checkType,
+    valid: flag,
+    end: flag,
+    batchRemaining: whole(0, 2 ** 32 - 1),
+    epoch: whole(0, 2 ** 32 - 1),
+  },
+} satisfies Record<string, Record<string, Check>>
+
+type Table = Record<string, Check>
+type Checked<T extends Table> = { [K in keyof T]?: ReturnType<T[K]> | undefined }
+
+/** Checks each option once, refuses unknown ones by name, and returns what was read. */
+function checked<T extends Table>(options: unknown, table: T, call: string): Checked<T> {
+  const result: Record<string, unknown> = {}
+  if (options === undefined) return result as Checked<T>
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    return refuse(`the options of ${call}`, 'an object', options)
+  }
+  for (const name in options) {
+    const check = Object.hasOwn(table, name) ? table[name] : undefined
+    if (check === undefined) refuseUnknown(name, table, call)
+    const value = (options as Record<string, unknown>)[name]
+    if (value !== undefined) result[name] = check(value, name)
+  }
+  return result as Checked<T>
+}
+
+function refuseUnknown(name: string, table: Table, call: string): never {
+  throw invalidArgument(`${call} has no option ${show(name)}; it has ${Object.keys(table).join(', ')}`)
+}
+
+/** Refuses an option that a call does not have. */
+export function refuseOption(call: keyof typeof tables, name: string): never {
+  refuseUnknown(name, tables[call], call)
+}
+
+/** The checked options of a call. What was not given is not there. */
+export function check<K extends keyof typeof tables>(call: K, options: unknown): Checked<(typeof tables)[K]> {
+  return checked(options, tables[call], call) as Checked<(typeof tables)[K]>
+}
+
+/** Refuses a payload that is neither text nor bytes. */
+export function refusePayload(value: unknown, name: string): never {
+  return refuse(name, 'a string or a Uint8Array', value)
+}
+
+/** Checks a path: text without a zero character, or a file URL. */
+export function checkPath(value: unknown, name: string): string | URL {
+  if (value instanceof URL && value.protocol === 'file:') return value
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value
+  return refuse(name, 'a path or a file URL', value)
+}

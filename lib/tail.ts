@@ -1,0 +1,190 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+import { aborted, closed } from './errors.ts'
+import { ENTRY_WORDS, Message, type Run } from './message.ts'
+import type { NativeFrom } from './options.ts'
+import { Source, type Home } from './reader.ts'
+import type { Waiting } from './waiting.ts'
+
+/** How long a tail hands out messages that are there before other work of the event loop gets its turn. */
+const TURN_MS = 5
+
+export interface TailRange {
+  from?: NativeFrom | undefined
+  signal?: AbortSignal | undefined
+  keepAlive?: boolean | undefined
+}
+
+/**
+ * Follows the log: yields messages as they are appended, by whatever process, until it is ended.
+ *
+ * It starts at the moment of {@link Chronicle.tail}, so a message that is appended before the iteration begins is not missed.
+ * It goes on until the loop is left, `close()` is called, the signal is aborted or the chronicle is closed. While it waits it
+ * uses no CPU, and does not keep the process alive unless `keepAlive` is set. Each message stays valid for as long as it is held.
+ *
+ * @example
+ * ```ts
+ * import { Chronicle } from 'chronicle-log'
+ *
+ * using log = Chronicle.open('./orders')
+ * log.append('first')
+ * for await (const message of log.tail({ from: 'start' })) {
+ *   console.log(message.seq, message.text())
+ *   break
+ * }
+ * ```
+ */
+export class Tail implements AsyncIterableIterator<Message, undefined> {
+  readonly #source: Source
+  readonly #home: Home
+  readonly #waiting: Waiting
+  readonly #signal: AbortSignal | undefined
+  readonly #keepAlive: boolean
+  readonly #interrupt = () => this.#wakeUp()
+  #wake: (() => void) | undefined
+  #run: Run
+  #at = 0
+  #end = 0
+  #closed = false
+  #turnEnds = performance.now() + TURN_MS
+  /** The call of `next()` that still waits: a further one comes after it. */
+  #pending: Promise<unknown> | undefined
+
+  /** @internal */
+  constructor(home: Home, waiting: Waiting, range: TailRange) {
+    this.#source = new Source(home, range, 'end')
+    this.#home = home
+    this.#waiting = waiting
+    this.#signal = range.signal
+    this.#keepAlive = range.keepAlive ?? false
+    this.#run = this.#source.run
+    this.#signal?.addEventListener('abort', this.#interrupt)
+  }
+
+  /** Whether the tail, or its chronicle, was closed. */
+  get closed(): boolean {
+    return this.#closed || this.#home.closed
+  }
+
+  /**
+   * The next message, once there is one.
+   *
+   * @throws {@link ChronicleError} (as a rejection) for damaged files, an aborted signal, and when the chronicle is closed.
+   */
+  next(): Promise<IteratorResult<Message, undefined>> {
+    if (this.#pending === undefined) {
+      const at = this.#at
+      if (at < this.#end && !this.#home.closed && this.#signal?.aborted !== true) {
+        this.#at = at + ENTRY_WORDS
+        return Promise.resolve({ value: new Message(this.#run, at), done: false })
+      }
+    }
+    return this.#queue()
+  }
+
+  /** Ends the tail: `for await` does so when the loop is left. */
+  return(): Promise<IteratorResult<Message, undefined>> {
+    this.close()
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  /** Ends the tail: a waiting `next()` resolves as done. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#at = 0
+    this.#end = 0
+    this.#signal?.removeEventListener('abort', this.#interrupt)
+    this.#source.close()
+    this.#wakeUp()
+  }
+
+  /** This tail. */
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** {@link close}, at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+  }
+
+  /** {@link close}, at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #queue(): Promise<IteratorResult<Message, undefined>> {
+    const before = this.#pending
+    const step =
+      before === undefined
+        ? this.#step()
+        : before.then(
+            () => this.#step(),
+            () => this.#step(),
+          )
+    this.#pending = step
+    const settled = () => {
+      if (this.#pending === step) this.#pending = undefined
+    }
+    step.then(settled, settled)
+    return step
+  }
+
+  async #step(): Promise<IteratorResult<Message, undefined>> {
+    try {
+      while (this.#at >= this.#end) {
+        if (this.#closed) return { value: undefined, done: true }
+        this.#check()
+        if (this.#fetch()) break
+        // No message that is published from here on is slept through: the writer sees that somebody waits.
+        this.#waiting.prepare()
+        if (this.#fetch()) break
+        await this.#sleep()
+      }
+      await this.#yield()
+      this.#check()
+    } catch (error) {
+      this.close()
+      throw error
+    }
+    if (this.#closed) return { value: undefined, done: true }
+    const at = this.#at
+    this.#at = at + ENTRY_WORDS
+    return { value: new Message(this.#run, at), done: false }
+  }
+
+  #check(): void {
+    if (this.#signal?.aborted === true) throw aborted(this.#signal.reason)
+    if (!this.#closed && this.#home.closed) throw closed('chronicle')
+  }
+
+  #fetch(): boolean {
+    const count = this.#source.fetch()
+    if (count === 0) return false
+    this.#run = this.#source.keep(count)
+    this.#at = 0
+    this.#end = count * ENTRY_WORDS
+    return true
+  }
+
+  async #sleep(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+      this.#waiting.sleep(resolve, this.#keepAlive)
+    })
+    this.#wake = undefined
+    this.#turnEnds = performance.now() + TURN_MS
+  }
+
+  #wakeUp(): void {
+    if (this.#wake !== undefined) this.#waiting.wake(this.#wake)
+  }
+
+  /** Gives the event loop a turn when messages have come without a pause for some time. */
+  async #yield(): Promise<void> {
+    if (performance.now() < this.#turnEnds) return
+    await nextTurn()
+    this.#turnEnds = performance.now() + TURN_MS
+  }
+}
