@@ -1,9 +1,11 @@
 //! The segment that is appended to, shared by the appender and its helper threads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::layout::SEGMENT_ALIGN;
+use crate::index::Mark;
+use crate::layout::{SEGMENT_ALIGN, align_up};
 use crate::platform;
 use crate::segment::Segment;
 
@@ -12,11 +14,17 @@ use crate::segment::Segment;
 pub(crate) struct Active {
     pub(crate) segment: Segment,
     end: AtomicU64,
+    /// For the index; the appender adds one a stride, the helper thread writes them to the file.
+    marks: Mutex<Vec<Mark>>,
 }
 
 impl Active {
-    pub(crate) fn new(segment: Segment, end: u64) -> Self {
-        Self { segment, end: AtomicU64::new(end) }
+    pub(crate) fn new(segment: Segment, end: u64, marks: Vec<Mark>) -> Self {
+        Self { segment, end: AtomicU64::new(end), marks: Mutex::new(marks) }
+    }
+
+    pub(crate) fn marks(&self) -> MutexGuard<'_, Vec<Mark>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The offset behind the last published record.
@@ -52,7 +60,7 @@ impl Active {
     /// Gives the unused blocks behind END back.
     pub(crate) fn punch_tail(&self) -> Result<()> {
         let Some(file) = &self.segment.file else { return Ok(()) };
-        let from = crate::layout::align_up(self.end(), SEGMENT_ALIGN);
+        let from = align_up(self.end(), SEGMENT_ALIGN);
         if from >= self.segment.end() {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::control::{Control, Identity};
+use crate::cursor::Cursor;
 use crate::directory::{Directory, open_regular};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{DEFAULT_SEGMENT_BYTES, HEADER_LEN, SEGMENT_HEADER_LEN};
@@ -223,9 +224,10 @@ impl Inner {
             return Ok(self.control.head());
         }
         // No writer has recovered the log in this boot: only the records themselves say how far it goes.
-        let mut reader = Reader::last_segment(self)?;
-        reader.skip_to_head(self)?;
-        Ok(reader.place.seq)
+        let bases = self.bases()?;
+        let mut cursor = Cursor::start_of(self, bases[bases.len() - 1])?;
+        cursor.skip_to_head(self)?;
+        Ok(cursor.place.seq)
     }
 
     /// The segment that starts at `base`, mapped for reading once for all readers of this opening.

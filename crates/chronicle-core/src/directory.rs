@@ -1,5 +1,6 @@
 //! Every file name of a chronicle, and how its files are opened: close-on-exec, never through a symlink, regular files only.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,10 @@ impl Directory {
         self.path.join(format!("{base_seq:020}.{INDEX}"))
     }
 
+    pub(crate) fn index_temporary(&self) -> PathBuf {
+        self.path.join(format!("next.{INDEX}.{TEMPORARY}"))
+    }
+
     pub(crate) fn quarantine(&self) -> PathBuf {
         self.path.join(QUARANTINE)
     }
@@ -70,6 +75,13 @@ impl Directory {
         self.each_name(|name| bases.extend(segment_base(name)))?;
         bases.sort_unstable();
         Ok(bases)
+    }
+
+    /// The segments among `bases` that have no index.
+    pub(crate) fn unindexed(&self, bases: &[u64]) -> Result<Vec<u64>> {
+        let mut indexed = HashSet::new();
+        self.each_name(|name| indexed.extend(index_base(name)))?;
+        Ok(bases.iter().copied().filter(|base| !indexed.contains(base)).collect())
     }
 
     /// A name that no chronicle has, if there is one.
@@ -118,8 +130,11 @@ impl Directory {
 }
 
 fn segment_base(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(SEGMENT)?.strip_suffix('.')?;
-    numbered(digits)
+    name.strip_suffix(SEGMENT)?.strip_suffix('.').and_then(numbered)
+}
+
+fn index_base(name: &str) -> Option<u64> {
+    name.strip_suffix(INDEX)?.strip_suffix('.').and_then(numbered)
 }
 
 fn numbered(digits: &str) -> Option<u64> {
@@ -128,15 +143,16 @@ fn numbered(digits: &str) -> Option<u64> {
 }
 
 fn is_temporary(name: &str) -> bool {
-    name == format!("{CONTROL}.{TEMPORARY}") || name == format!("next.{SEGMENT}.{TEMPORARY}")
+    [CONTROL.to_owned(), format!("next.{SEGMENT}"), format!("next.{INDEX}")].iter().any(|stem| {
+        name.strip_prefix(stem.as_str()).and_then(|rest| rest.strip_prefix('.')) == Some(TEMPORARY)
+    })
 }
 
 fn is_ours(name: &str) -> bool {
-    let index = name.strip_suffix(INDEX).and_then(|stem| stem.strip_suffix('.')).and_then(numbered);
     [CONTROL, LOCK, QUARANTINE, READERS].contains(&name)
         || is_temporary(name)
         || segment_base(name).is_some()
-        || index.is_some()
+        || index_base(name).is_some()
 }
 
 /// Opens an existing regular file for reading, or for reading and writing.

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use crate::active::Active;
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
+use crate::index::{self, IndexFile};
 use crate::segment::Blank;
 
 /// Pages are made resident in steps of this, and the appender reports its progress as often.
@@ -32,8 +33,8 @@ struct Shared {
 #[derive(Debug)]
 struct Job {
     active: Arc<Active>,
-    /// A sealed segment whose unused tail is to be given back.
-    sealed: Option<Arc<Active>>,
+    /// Segments that were sealed since the last look, oldest first.
+    sealed: Vec<Arc<Active>>,
     /// The length of the segment to prepare, once.
     wanted: Option<u64>,
     ready: Option<Blank>,
@@ -43,13 +44,14 @@ struct Job {
 }
 
 impl Preparer {
-    pub(crate) fn start(inner: &Arc<Inner>, active: Arc<Active>) -> Result<Self> {
-        let job = Job { active, sealed: None, wanted: None, ready: None, preparing: false, poked: true, stop: false };
+    /// Starts the thread; `unindexed` are sealed segments whose index is to be made in spare time.
+    pub(crate) fn start(inner: &Arc<Inner>, active: Arc<Active>, unindexed: Vec<u64>) -> Result<Self> {
+        let job = Job { active, sealed: Vec::new(), wanted: None, ready: None, preparing: false, poked: true, stop: false };
         let shared = Arc::new(Shared { inner: Arc::clone(inner), job: Mutex::new(job), changed: Condvar::new() });
         let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("chronicle-prepare".to_owned())
-            .spawn(move || worker.run())
+            .spawn(move || worker.run(unindexed))
             .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start the helper thread: {e}")))?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -69,7 +71,7 @@ impl Preparer {
     pub(crate) fn follow(&self, active: Arc<Active>) {
         let mut job = self.shared.lock();
         let sealed = std::mem::replace(&mut job.active, active);
-        job.sealed = Some(sealed);
+        job.sealed.push(sealed);
         job.poked = true;
         drop(job);
         self.shared.changed.notify_all();
@@ -115,30 +117,66 @@ impl Shared {
         self.job.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self) {
+    fn run(&self, mut unindexed: Vec<u64>) {
         let mut resident: Option<(u64, u64)> = None;
+        let mut index: Option<(u64, IndexFile)> = None;
         loop {
             let job = self.lock();
-            let waited = self.changed.wait_while(job, |job| !job.poked && !job.stop);
+            let idle = unindexed.is_empty();
+            let waited = self.changed.wait_while(job, |job| idle && !job.poked && !job.stop);
             let mut job = waited.unwrap_or_else(PoisonError::into_inner);
-            if job.stop {
-                return;
-            }
-            job.poked = false;
+            let stop = job.stop;
+            let poked = std::mem::take(&mut job.poked);
             let active = Arc::clone(&job.active);
-            let sealed = job.sealed.take();
-            let wanted = job.wanted.take();
+            let sealed = std::mem::take(&mut job.sealed);
+            let wanted = job.wanted.take().filter(|_| !stop);
             job.preparing = wanted.is_some();
             drop(job);
-            Self::stay_ahead(&active, &mut resident);
+            if poked && !stop {
+                Self::stay_ahead(&active, &mut resident);
+            }
             if let Some(size) = wanted {
                 self.prepare(size);
             }
-            if let Some(sealed) = sealed {
+            for sealed in sealed {
+                self.write_index(&sealed, &mut index);
                 // Space that cannot be given back stays allocated; nothing depends on it.
                 let _ = sealed.punch_tail();
             }
+            self.write_index(&active, &mut index);
+            if stop {
+                return;
+            }
+            if let Some(base) = unindexed.pop() {
+                self.index_sealed(base);
+            }
         }
+    }
+
+    /// Brings the index of a segment up to its marks. The index is derived: one that cannot be written is made later.
+    fn write_index(&self, active: &Active, index: &mut Option<(u64, IndexFile)>) {
+        let header = &active.segment.header;
+        let (base, directory) = (header.base_seq, &self.inner.directory);
+        let marks = active.marks().clone();
+        if index.as_ref().is_none_or(|(current, _)| *current != base) {
+            let file = IndexFile::create(directory, base, &header.chronicle_id, self.inner.options.mode);
+            *index = file.ok().map(|file| (base, file));
+        }
+        if let Some((_, file)) = index
+            && file.extend(&marks, &directory.index(base)).is_err()
+        {
+            *index = None;
+        }
+    }
+
+    /// Makes the index of a sealed segment that has none; pruned meanwhile, it needs none.
+    fn index_sealed(&self, base: u64) {
+        let inner = &self.inner;
+        let rebuilt = inner
+            .segment(base)
+            .and_then(|segment| index::rebuild(&inner.directory, &segment, inner.options.mode));
+        // Without an index a reader walks; the next opening tries again.
+        let _ = rebuilt;
     }
 
     /// Makes pages of the active segment resident up to a bounded distance ahead of its end.

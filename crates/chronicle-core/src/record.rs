@@ -82,6 +82,13 @@ pub(crate) fn locate(error: Error, segment: &Segment, place: &Place) -> Error {
     error.at_path(&segment.path).at_offset(place.offset).at_seq(place.seq)
 }
 
+/// A published record whose place holds nothing now.
+#[cold]
+pub(crate) fn vanished(segment: &Segment, place: &Place) -> Error {
+    let message = "the message was published and its record is not there any more";
+    locate(Error::new(ErrorKind::Corrupt, message), segment, place)
+}
+
 #[cold]
 fn half_published(segment: &Segment, place: &Place) -> Error {
     locate(Error::new(ErrorKind::Corrupt, "the commit word is neither zero nor valid"), segment, place)

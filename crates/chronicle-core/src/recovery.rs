@@ -7,6 +7,7 @@ use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::MessageHeader;
+use crate::index::{Mark, Marker};
 use crate::layout::HEADER_LEN;
 use crate::quarantine;
 use crate::record::{self, Place, Record};
@@ -37,6 +38,10 @@ pub(crate) struct Recovered {
     pub(crate) place: Place,
     /// Segments that an earlier writer of this boot may not have flushed.
     pub(crate) unflushed: Vec<PathBuf>,
+    /// Marks for the index of the active segment.
+    pub(crate) marks: Vec<Mark>,
+    /// Sealed segments that have no index.
+    pub(crate) unindexed: Vec<u64>,
     pub(crate) report: RecoveryReport,
 }
 
@@ -55,6 +60,7 @@ struct Walk {
     place: Place,
     batch: Option<Place>,
     stop: Stop,
+    marker: Marker,
 }
 
 struct Recovery<'a> {
@@ -64,6 +70,7 @@ struct Recovery<'a> {
     promised: u64,
     report: RecoveryReport,
     changed: bool,
+    marks: Vec<Mark>,
 }
 
 /// Finds the end of the log and mends what lies behind it. The caller holds the writer lock.
@@ -74,7 +81,7 @@ pub(crate) fn recover(inner: &Inner) -> Result<Recovered> {
     let promised = if same_boot { durable.max(control.head()) } else { durable };
     let report = RecoveryReport { same_boot, ..RecoveryReport::default() };
     let unsure = bases.partition_point(|&base| base < durable).saturating_sub(1);
-    let mut recovery = Recovery { inner, bases, promised, report, changed: false };
+    let mut recovery = Recovery { inner, bases, promised, report, changed: false, marks: Vec::new() };
     let start = if same_boot { recovery.last_used()? } else { unsure };
     let (active, place) = recovery.walk_from(start)?;
     fault::point("recovery.walked");
@@ -110,7 +117,8 @@ impl Recovery<'_> {
                 }
                 (opened, _) => opened?,
             };
-            let Walk { place, batch, stop } = walk(&segment, segment.start(), &mut self.report.checked_messages)?;
+            let Walk { place, batch, stop, marker } = walk(&segment, &mut self.report.checked_messages)?;
+            self.marks = marker.finish(batch.unwrap_or(place).offset);
             self.report.dropped_batch_messages = batch.map_or(0, |batch| place.seq - batch.seq);
             let next = self.bases.get(index + 1).copied();
             match stop {
@@ -138,11 +146,7 @@ impl Recovery<'_> {
         let later = self.bases.split_off(index + 1);
         let same_boot = self.report.same_boot;
         if place.seq < self.promised || (same_boot && bad.is_some()) {
-            let lost = || {
-                let message = "the message was published and its record is not there any more";
-                record::locate(Error::new(ErrorKind::Corrupt, message), &segment, &place)
-            };
-            return Err(bad.unwrap_or_else(lost));
+            return Err(bad.unwrap_or_else(|| record::vanished(&segment, &place)));
         }
         if same_boot && self.report.dropped_batch_messages > 0 {
             // The first record of a batch is published last, so in one boot nobody can have seen a part of it.
@@ -206,6 +210,7 @@ impl Recovery<'_> {
         let id = &inner.control.identity.chronicle_id;
         let next = blank.name(&inner.directory, id, place.seq, place.timestamp_ns, place.epoch)?;
         self.bases.push(place.seq);
+        self.marks.clear();
         self.report.finished_roll = true;
         self.changed = true;
         let start = next.start();
@@ -239,7 +244,9 @@ impl Recovery<'_> {
         };
         fault::point("recovery.settled");
         control.notify();
-        Ok(Recovered { active, place, unflushed, report: self.report })
+        let sealed = &self.bases[..self.bases.len() - 1];
+        let unindexed = self.inner.directory.unindexed(sealed)?;
+        Ok(Recovered { active, place, unflushed, marks: self.marks, unindexed, report: self.report })
     }
 
     fn flush(&self, segment: &Segment) -> Result<()> {
@@ -249,8 +256,9 @@ impl Recovery<'_> {
 }
 
 /// Checks every record of a segment, payloads included, up to the first that is not a published good one.
-fn walk(segment: &Segment, start: Place, checked: &mut u64) -> Result<Walk> {
-    let mut place = start;
+fn walk(segment: &Segment, checked: &mut u64) -> Result<Walk> {
+    let mut place = segment.start();
+    let mut marker = Marker::new();
     let mut batch: Option<(Place, u32)> = None;
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -263,6 +271,7 @@ fn walk(segment: &Segment, start: Place, checked: &mut u64) -> Result<Walk> {
                         (Some((start, _)), left) => Some((start, left)),
                         (None, left) => Some((place, left)),
                     };
+                    marker.pass(&place, &header);
                     place = place.after(&header);
                     *checked += 1;
                     continue;
@@ -279,7 +288,7 @@ fn walk(segment: &Segment, start: Place, checked: &mut u64) -> Result<Walk> {
             Err(e) if e.kind() == ErrorKind::UnsupportedFeature => return Err(e),
             Err(e) => Stop::Bad(e),
         };
-        return Ok(Walk { place, batch: batch_start, stop });
+        return Ok(Walk { place, batch: batch_start, stop, marker });
     }
 }
 

@@ -11,6 +11,7 @@ use crate::durability::{Durability, Flusher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::{COMMIT_WORD, MessageHeader};
+use crate::index::{Mark, STRIDE_BYTES};
 use crate::layout::{HEADER_LEN, MAX_BATCH_BYTES, MAX_PAYLOAD_LEN, MAX_SEQ, SEGMENT_HEADER_LEN, record_len};
 use crate::lock::WriterLock;
 use crate::options::SyncMode;
@@ -43,6 +44,10 @@ pub struct Writer {
     limit: u64,
     /// The offset at which the helper thread is told of the progress.
     poke_at: u64,
+    /// The offset from which the next message is marked for the index.
+    mark_at: u64,
+    /// The nearer one of both: all that the way of a message looks at.
+    event_at: u64,
     fork: ForkGuard,
     durability: Durability,
     // Stopped and joined in this order, before the lock goes.
@@ -71,14 +76,14 @@ impl Writer {
     fn recover(inner: &Arc<Inner>, lock: WriterLock) -> Result<Self> {
         let recovered = recovery::recover(inner)?;
         let place = recovered.place;
-        let active = Arc::new(Active::new(recovered.active, place.offset));
+        let active = Arc::new(Active::new(recovered.active, place.offset, recovered.marks));
         let durable = inner.control.stored_durable();
         let durability = Durability::new(inner, Arc::clone(&active), recovered.unflushed, durable);
         let flusher = match inner.options.sync {
             SyncMode::Every(pause) => Some(Flusher::start(&durability, pause)?),
             SyncMode::None | SyncMode::Always => None,
         };
-        let preparer = Preparer::start(inner, Arc::clone(&active))?;
+        let preparer = Preparer::start(inner, Arc::clone(&active), recovered.unindexed)?;
         *inner.recovery.lock().unwrap_or_else(PoisonError::into_inner) = Some(recovered.report);
         let fork = ForkGuard::new()
             .map_err(|e| Error::new(ErrorKind::Io, format!("cannot map the page that tells a fork: {e}")))?;
@@ -89,6 +94,8 @@ impl Writer {
             place,
             limit,
             poke_at: place.offset,
+            mark_at: place.offset + STRIDE_BYTES,
+            event_at: place.offset,
             fork,
             durability,
             flusher,
@@ -247,13 +254,14 @@ impl Writer {
     /// Steps behind published records and tells everybody.
     #[inline]
     fn advance(&mut self, bytes: u64, count: u64) -> Result<()> {
+        let start = (self.place.offset, self.place.seq);
         self.place.offset += bytes;
         self.place.seq += count;
         self.active.set_end(self.place.offset);
         self.inner.control.set_head(self.place.seq);
         self.inner.control.wake_readers();
-        if self.place.offset >= self.poke_at {
-            self.poke();
+        if self.place.offset >= self.event_at {
+            self.event(start);
         }
         if self.inner.options.sync == SyncMode::Always {
             self.durability.sync()?;
@@ -261,7 +269,20 @@ impl Writer {
         Ok(())
     }
 
+    /// What is due once in a while: a mark for the message or batch that starts at `start`, and a word to the helper thread.
     #[cold]
+    fn event(&mut self, start: (u64, u64)) {
+        if start.0 >= self.mark_at {
+            let mark = Mark { offset: start.0, seq: start.1, timestamp_ns: self.place.timestamp_ns };
+            self.active.marks().push(mark);
+            self.mark_at = start.0 + STRIDE_BYTES;
+        }
+        if self.place.offset >= self.poke_at {
+            self.poke();
+        }
+        self.event_at = self.mark_at.min(self.poke_at);
+    }
+
     fn poke(&mut self) {
         let size = self.active.segment.end();
         // A log that stays small never pays for a second segment.
@@ -286,13 +307,15 @@ impl Writer {
         fault::point("roll.named");
         publish_end(&self.active, &self.place);
         fault::point("roll.ended");
-        let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64));
+        let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64, Vec::new()));
         self.durability.follow(Arc::clone(&active));
         self.preparer.follow(Arc::clone(&active));
         self.limit = active.segment.end() - HEADER_LEN as u64;
         self.place.offset = SEGMENT_HEADER_LEN as u64;
         self.active = active;
         self.poke_at = (self.place.offset + STEP_BYTES).min(self.active.segment.end() / 2);
+        self.mark_at = self.place.offset + STRIDE_BYTES;
+        self.event_at = self.mark_at.min(self.poke_at);
         self.inner.control.wake_readers();
         Ok(())
     }

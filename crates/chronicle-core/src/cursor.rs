@@ -1,0 +1,193 @@
+//! A place in the log that walks forward and backward, segment by segment.
+
+use std::sync::Arc;
+
+use crate::checksum::crc32;
+use crate::chronicle::Inner;
+use crate::error::{Error, ErrorKind, Result};
+use crate::header::MessageHeader;
+use crate::index;
+use crate::layout::HEADER_LEN;
+use crate::record::{self, Place, Record};
+use crate::segment::Segment;
+
+/// A place in a mapped segment, and the first seq and time that are wanted.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) place: Place,
+    min_seq: u64,
+    min_timestamp_ns: u64,
+    /// Places before the current one that a walk backward has found and not used yet, ascending.
+    behind: Vec<Place>,
+}
+
+impl Cursor {
+    /// A cursor that starts at `seq`, in the segment that holds it or will hold it.
+    pub(crate) fn at(inner: &Inner, seq: u64) -> Result<Self> {
+        let bases = inner.bases()?;
+        let behind = bases.partition_point(|&base| base <= seq);
+        if behind == 0 {
+            return Err(gap(inner, seq, bases[0]));
+        }
+        let mut cursor = Self::start_of(inner, bases[behind - 1])?;
+        cursor.place = index::seek(&inner.directory, &cursor.segment, |mark| mark.seq <= seq);
+        cursor.min_seq = seq;
+        Ok(cursor)
+    }
+
+    /// A cursor in the last segment before which no message is as late as `timestamp_ns`.
+    pub(crate) fn at_time(inner: &Inner, timestamp_ns: u64) -> Result<Self> {
+        let bases = inner.bases()?;
+        let (mut low, mut high) = (0, bases.len());
+        while high - low > 1 {
+            let middle = usize::midpoint(low, high);
+            let earlier = inner.segment(bases[middle])?.header.previous_timestamp_ns < timestamp_ns;
+            if earlier { low = middle } else { high = middle }
+        }
+        let mut cursor = Self::start_of(inner, bases[low])?;
+        cursor.place = index::seek(&inner.directory, &cursor.segment, |mark| mark.timestamp_ns < timestamp_ns);
+        cursor.min_timestamp_ns = timestamp_ns;
+        Ok(cursor)
+    }
+
+    /// A cursor at the first record of the segment that starts at `base`.
+    pub(crate) fn start_of(inner: &Inner, base: u64) -> Result<Self> {
+        let segment = match inner.segment(base) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Err(absent(inner, base)),
+            other => other?,
+        };
+        let place = segment.start();
+        Ok(Self { segment, place, min_seq: 0, min_timestamp_ns: 0, behind: Vec::new() })
+    }
+
+    /// The header of the next message that is wanted, or `None` at the head. Steps over messages before it and over END.
+    #[inline]
+    pub(crate) fn peek(&mut self, inner: &Inner) -> Result<Option<MessageHeader>> {
+        loop {
+            match record::read(&self.segment, &self.place)? {
+                Record::Message(header) => {
+                    if header.seq >= self.min_seq && header.timestamp_ns >= self.min_timestamp_ns {
+                        return Ok(Some(header));
+                    }
+                    self.place = self.place.after(&header);
+                }
+                Record::Unpublished => return Ok(None),
+                Record::End => self.cross(inner)?,
+            }
+        }
+    }
+
+    /// Copies the payload out, checks the copy and steps behind the message.
+    #[inline]
+    pub(crate) fn take(&mut self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
+        self.copy(header, payload)?;
+        self.place = self.place.after(header);
+        Ok(())
+    }
+
+    /// Copies the payload of the message at the place out and checks the copy.
+    #[inline]
+    pub(crate) fn copy(&self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
+        #[expect(clippy::cast_possible_truncation, reason = "a place lies inside of a mapping, whose length is a usize")]
+        let offset = self.place.offset as usize + HEADER_LEN;
+        self.segment.region.copy_out(offset, payload);
+        let actual = crc32(payload);
+        if actual != header.checksum {
+            return Err(record::locate(header.payload_mismatch(actual), &self.segment, &self.place));
+        }
+        Ok(())
+    }
+
+    /// Goes on in the next segment, which was there before END was published.
+    #[cold]
+    fn cross(&mut self, inner: &Inner) -> Result<()> {
+        let mut next = Self::start_of(inner, self.place.seq)?;
+        if !next.place.follows(&self.place) {
+            let message = "the segment is older than the one before it";
+            return Err(record::locate(Error::new(ErrorKind::Corrupt, message), &next.segment, &next.place));
+        }
+        (next.min_seq, next.min_timestamp_ns) = (self.min_seq, self.min_timestamp_ns);
+        *self = next;
+        Ok(())
+    }
+
+    /// The seq of the next message that is wanted.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.place.seq.max(self.min_seq)
+    }
+
+    /// Walks to the first message that is wanted, or to the head: from there a walk backward starts.
+    pub(crate) fn settle(&mut self, inner: &Inner) -> Result<()> {
+        self.peek(inner).map(|_| ())
+    }
+
+    /// Steps before the last message in front of the place. Returns its header, or `None` at the first message that is left.
+    pub(crate) fn step_back(&mut self, inner: &Inner) -> Result<Option<MessageHeader>> {
+        loop {
+            if let Some(place) = self.behind.pop() {
+                self.place = place;
+                self.min_seq = 0;
+                return match record::read(&self.segment, &place)? {
+                    Record::Message(header) => Ok(Some(header)),
+                    _ => Err(record::vanished(&self.segment, &place)),
+                };
+            }
+            if !self.look_back(inner)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Finds the places of the messages between an earlier mark and this place. False where the log begins.
+    fn look_back(&mut self, inner: &Inner) -> Result<bool> {
+        let target = self.place.seq;
+        if target == self.segment.header.base_seq {
+            let bases = inner.bases()?;
+            let before = bases.partition_point(|&base| base < target);
+            if before == 0 || target <= inner.first_seq()? {
+                return Ok(false);
+            }
+            self.segment = inner.segment(bases[before - 1])?;
+        }
+        let mut place = index::seek(&inner.directory, &self.segment, |mark| mark.seq < target);
+        while place.seq < target {
+            match record::read(&self.segment, &place)? {
+                Record::Message(header) => {
+                    self.behind.push(place);
+                    place = place.after(&header);
+                }
+                _ => return Err(record::vanished(&self.segment, &place)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives a message back that [`step_back`](Self::step_back) has found and nobody has taken.
+    pub(crate) fn undo_step_back(&mut self, header: &MessageHeader) {
+        self.behind.push(self.place);
+        self.place = self.place.after(header);
+    }
+
+    /// Walks behind the last published message without looking at payloads.
+    pub(crate) fn skip_to_head(&mut self, inner: &Inner) -> Result<()> {
+        (self.min_seq, self.min_timestamp_ns) = (u64::MAX, 0);
+        self.peek(inner).map(|_| ())
+    }
+}
+
+/// The segment that starts at `base` is not there: pruned when all that is left comes after it, missing otherwise.
+fn absent(inner: &Inner, base: u64) -> Error {
+    match inner.bases() {
+        Ok(bases) if bases[0] > base => gap(inner, base, bases[0]),
+        Ok(_) => inner.missing(base),
+        Err(e) => e,
+    }
+}
+
+pub(crate) fn gap(inner: &Inner, seq: u64, first: u64) -> Error {
+    Error::new(ErrorKind::Gap, format!("message {seq} was pruned; the first that is left is {first}"))
+        .at_path(inner.directory.path())
+        .at_seq(seq)
+        .with_first(first)
+}
