@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,7 +10,9 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 export function listFiles(): string[] {
   const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard']
   const names = execFileSync('git', list, { cwd: root, encoding: 'utf8' }).split('\0')
-  return names.filter((name) => name !== '' && existsSync(join(root, name)))
+  return names.filter(
+    (name) => name !== '' && statSync(join(root, name), { throwIfNoEntry: false })?.isFile(),
+  )
 }
 
 export function readText(name: string): string {
