@@ -54,6 +54,7 @@ pub(crate) struct Inner {
     /// Segments that some reader has mapped, by their first seq.
     mapped: Mutex<HashMap<u64, Weak<Segment>>>,
     pub(crate) recovery: Mutex<Option<RecoveryReport>>,
+    pub(crate) prune_failure: Mutex<Option<Error>>,
 }
 
 /// A look at a chronicle.
@@ -79,6 +80,8 @@ pub struct Stats {
     pub copy_on_write_fs: Option<&'static str>,
     /// What the last opening for writing through this handle found and did.
     pub recovery: Option<RecoveryReport>,
+    /// Why the last prune after a roll removed nothing more, if it failed. The next roll tries again.
+    pub prune_failure: Option<Error>,
 }
 
 impl Chronicle {
@@ -110,6 +113,7 @@ impl Chronicle {
                 options: options.clone(),
                 mapped: Mutex::default(),
                 recovery: Mutex::default(),
+                prune_failure: Mutex::default(),
             }),
         })
     }
@@ -177,10 +181,15 @@ impl Chronicle {
             bytes: bytes.map(|metadata| platform::disk_bytes(&metadata)).sum(),
             segment_bytes: inner.options.segment_bytes.unwrap_or(identity.segment_bytes),
             epoch: inner.control.epoch(),
-            writer_pid: inner.control.writer_pid(),
+            writer_pid: inner.control.writer_pid().filter(|&pid| platform::process_runs(pid)),
             copy_on_write_fs: platform::copy_on_write_fs(path).map_err(|e| Error::io("look at the file system", path, &e))?,
             recovery: inner.recovery.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            prune_failure: inner.prune_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     /// What a thread sleeps on until there are new messages.

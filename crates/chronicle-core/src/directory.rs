@@ -69,6 +69,29 @@ impl Directory {
         self.path.join(READERS)
     }
 
+    /// The position file of a named reader, whose name has been checked.
+    pub(crate) fn reader(&self, name: &str) -> PathBuf {
+        self.readers().join(name)
+    }
+
+    /// Where a new position is written; no reader's name starts with a dot.
+    pub(crate) fn reader_temporary(&self, unused: &str) -> PathBuf {
+        self.readers().join(format!(".{unused}.{TEMPORARY}"))
+    }
+
+    /// The names of all named readers, in order.
+    pub(crate) fn reader_names(&self) -> Result<Vec<String>> {
+        let readers = Self::new(&self.readers());
+        let mut names = Vec::new();
+        match readers.each_name(|name| names.push(name.to_owned())) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(names),
+            other => other?,
+        }
+        names.retain(|name| !name.starts_with('.'));
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// The first seqs of all segments, ascending.
     pub(crate) fn segments(&self) -> Result<Vec<u64>> {
         let mut bases = Vec::new();

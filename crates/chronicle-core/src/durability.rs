@@ -127,6 +127,8 @@ impl Durability {
                 state.dirty.drain(..sealed);
                 state.durable = head;
                 self.shared.inner.control.set_durable(head);
+                // Readers that see durable messages only sleep until then.
+                self.shared.inner.control.wake_readers();
             }
             Err(e) => {
                 let message = format!("a flush failed, so nothing more can be promised: {}", e.message());

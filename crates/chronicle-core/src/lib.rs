@@ -14,6 +14,7 @@ compile_error!("the words that processes share are stored as they are, and the f
 mod active;
 mod checksum;
 mod chronicle;
+mod claim;
 mod clock;
 mod control;
 mod cursor;
@@ -26,8 +27,10 @@ mod index;
 mod layout;
 mod lock;
 mod mmap;
+mod named;
 mod options;
 mod platform;
+mod position;
 mod preamble;
 mod preparer;
 mod quarantine;
@@ -35,6 +38,7 @@ mod reader;
 mod record;
 mod recovery;
 mod region;
+mod retention;
 mod segment;
 mod sync;
 mod wait;
@@ -43,6 +47,7 @@ mod writer;
 
 pub use checksum::crc32;
 pub use chronicle::{Chronicle, Stats};
+pub use claim::Claim;
 pub use durability::Durability;
 pub use error::{Error, ErrorKind, Result};
 pub use header::{END, MessageHeader, VALID};
@@ -50,8 +55,11 @@ pub use layout::{
     DEFAULT_SEGMENT_BYTES, HEADER_LEN, MAX_BATCH_BYTES, MAX_PAYLOAD_LEN, MAX_SEGMENT_BYTES, MAX_SEQ, MIN_SEGMENT_BYTES,
 };
 pub use mmap::MmapFile;
+pub use named::ReaderInfo;
 pub use options::{Options, SyncMode};
+pub use position::MAX_READER_NAME_LEN;
 pub use reader::{Entry, From, Reader, Run};
 pub use recovery::RecoveryReport;
+pub use retention::{PruneReport, Retention};
 pub use waiter::{Ticket, WaitHandle};
 pub use writer::{BatchItem, Writer};

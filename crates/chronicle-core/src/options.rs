@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::control::check_segment_bytes;
 use crate::error::{Error, Result};
+use crate::retention::Retention;
 
 /// When messages are flushed to the disk without being asked to.
 ///
@@ -33,6 +34,8 @@ pub struct Options {
     pub mode: u32,
     /// When to flush unasked. Default: every second.
     pub sync: SyncMode,
+    /// What a [prune](crate::Chronicle::prune) after each roll keeps. Default: no such prune.
+    pub retention: Option<Retention>,
     /// Open on a network file system although mapped memory is not coherent there. Default: false.
     pub allow_network_fs: bool,
 }
@@ -45,6 +48,7 @@ impl Default for Options {
             segment_bytes: None,
             mode: 0o600,
             sync: SyncMode::Every(Duration::from_secs(1)),
+            retention: None,
             allow_network_fs: false,
         }
     }

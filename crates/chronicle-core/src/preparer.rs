@@ -7,6 +7,7 @@ use crate::active::Active;
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, IndexFile};
+use crate::retention;
 use crate::segment::Blank;
 
 /// Pages are made resident in steps of this, and the appender reports its progress as often.
@@ -138,12 +139,16 @@ impl Shared {
             if let Some(size) = wanted {
                 self.prepare(size);
             }
+            let rolled = !sealed.is_empty();
             for sealed in sealed {
                 self.write_index(&sealed, &mut index);
                 // Space that cannot be given back stays allocated; nothing depends on it.
                 let _ = sealed.punch_tail();
             }
             self.write_index(&active, &mut index);
+            if rolled && !stop {
+                self.prune();
+            }
             if stop {
                 return;
             }
@@ -167,6 +172,13 @@ impl Shared {
         {
             *index = None;
         }
+    }
+
+    /// Removes what the options do not keep. A failure stands in the stats, and the next roll tries again.
+    fn prune(&self) {
+        let Some(retention) = &self.inner.options.retention else { return };
+        let failure = retention::prune(&self.inner, retention, false).err();
+        *self.inner.prune_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// Makes the index of a sealed segment that has none; pruned meanwhile, it needs none.

@@ -7,6 +7,7 @@ use crate::chronicle::Inner;
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::header::MessageHeader;
+use crate::position::Position;
 use crate::record;
 use crate::waiter::WaitHandle;
 
@@ -61,13 +62,16 @@ const SLAB_ALIGN: usize = 8;
 #[derive(Debug)]
 pub struct Reader {
     inner: Arc<Inner>,
-    cursor: Cursor,
+    pub(crate) cursor: Cursor,
     /// Empty polls in a row at this place: the first of them compares with the published head.
     idle: u32,
     /// The durable point as it was last looked at, when nothing beyond it is wanted.
     durable: Option<u64>,
     /// Whether the reader has gone backward, which starts from an exact place.
     turned: bool,
+    /// Of a named reader.
+    pub(crate) position: Option<Position>,
+    pub(crate) moved_back_from: Option<u64>,
 }
 
 impl Reader {
@@ -82,7 +86,7 @@ impl Reader {
             }
             From::Time(timestamp_ns) => Cursor::at_time(inner, timestamp_ns)?,
         };
-        Ok(Self { inner: Arc::clone(inner), cursor, idle: 0, durable: None, turned: false })
+        Ok(Self { inner: Arc::clone(inner), cursor, idle: 0, durable: None, turned: false, position: None, moved_back_from: None })
     }
 
     /// Makes this reader see durable messages only: those that no power cut takes.
@@ -152,6 +156,7 @@ impl Reader {
         let (mut count, mut used) = (0, 0);
         while count < entries.len() {
             let header = match self.cursor.step_back(&self.inner) {
+                Ok(Some(header)) if self.durable.is_some_and(|_| header.seq >= self.inner.control.durable()) => continue,
                 Ok(Some(header)) => header,
                 Ok(None) => break,
                 Err(e) if count == 0 => return Err(e),
@@ -231,6 +236,13 @@ impl Reader {
         }
         self.idle = 0;
         Err(record::vanished(&self.cursor.segment, &self.cursor.place))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // A position that cannot be flushed is as good as before for all but a power cut, after which messages come again.
+        let _ = self.flush_position();
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
 use crate::layout::{HEADER_LEN, record_len};
+use crate::region::Region;
 use crate::segment::Segment;
 use crate::wait;
 
@@ -74,6 +75,20 @@ pub(crate) fn read(segment: &Segment, place: &Place) -> Result<Record> {
         return Ok(Record::End);
     }
     Err(locate(refusal(&header, place, fits), segment, place))
+}
+
+/// The checksum of `len` bytes at `offset`, through a copy that fits in the first-level cache.
+pub(crate) fn payload_checksum(region: &Region, mut offset: usize, mut len: usize) -> u32 {
+    let mut buffer = [0; 16 << 10];
+    let mut hasher = crc32fast::Hasher::new();
+    while len > 0 {
+        let step = len.min(buffer.len());
+        region.copy_out(offset, &mut buffer[..step]);
+        hasher.update(&buffer[..step]);
+        offset += step;
+        len -= step;
+    }
+    hasher.finalize()
 }
 
 /// Adds where the record stands to an error about it.

@@ -9,6 +9,7 @@ use crate::fault;
 use crate::header::MessageHeader;
 use crate::index::{Mark, Marker};
 use crate::layout::HEADER_LEN;
+use crate::position::{self, Position};
 use crate::quarantine;
 use crate::record::{self, Place, Record};
 use crate::segment::{Blank, Segment, next_size};
@@ -29,6 +30,8 @@ pub struct RecoveryReport {
     pub quarantined: Vec<PathBuf>,
     /// Whether a roll that was interrupted was finished.
     pub finished_roll: bool,
+    /// Named readers that had read messages which a power cut took, and were moved back to the end.
+    pub moved_readers: Vec<String>,
 }
 
 /// The log, ready to be appended to.
@@ -218,7 +221,7 @@ impl Recovery<'_> {
     }
 
     /// Makes the mended log durable where it was changed, and only then says so in the control file.
-    fn settle(self, active: Segment, mut place: Place, unsure: usize) -> Result<Recovered> {
+    fn settle(mut self, active: Segment, mut place: Place, unsure: usize) -> Result<Recovered> {
         let control = &self.inner.control;
         let epoch = control.epoch().max(place.epoch).checked_add(1);
         place.epoch = epoch.ok_or_else(|| {
@@ -235,6 +238,7 @@ impl Recovery<'_> {
             let names = self.bases[unsure.min(sealed)..sealed].iter();
             names.map(|&base| self.inner.directory.segment(base)).collect()
         } else {
+            self.move_readers_back()?;
             // All that was walked came from the disk, and what was changed is there.
             control.set_durable(place.seq);
             fault::point("recovery.durable");
@@ -249,6 +253,31 @@ impl Recovery<'_> {
         Ok(Recovered { active, place, unflushed, marks: self.marks, unindexed, report: self.report })
     }
 
+    /// Moves named readers back that lie behind the end: a power cut took messages that they had read.
+    fn move_readers_back(&mut self) -> Result<()> {
+        let inner = self.inner;
+        let head = inner.control.head();
+        for name in inner.directory.reader_names()? {
+            let id = &inner.control.identity.chronicle_id;
+            let stored = position::read(&inner.directory, &name, id);
+            if !stored.is_ok_and(|stored| stored.next_seq > head) {
+                // A damaged position is no reason not to write: whoever opens it gets the error.
+                continue;
+            }
+            match Position::open(&inner.directory, &name, id, inner.options.mode, || Ok(head)) {
+                Ok(mut position) => {
+                    position.store(head);
+                    position.flush()?;
+                    self.report.moved_readers.push(name);
+                }
+                // In use since this boot: its opening has moved it already.
+                Err(e) if e.kind() == ErrorKind::Locked => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
     fn flush(&self, segment: &Segment) -> Result<()> {
         let synced = segment.file.as_ref().map_or(Ok(()), fs::File::sync_data);
         synced.map_err(|e| Error::io("sync the segment", &segment.path, &e))
@@ -260,11 +289,10 @@ fn walk(segment: &Segment, checked: &mut u64) -> Result<Walk> {
     let mut place = segment.start();
     let mut marker = Marker::new();
     let mut batch: Option<(Place, u32)> = None;
-    let mut buffer = vec![0; 64 << 10];
     loop {
         let batch_start = batch.map(|(start, _)| start);
         let stop = match record::read(segment, &place) {
-            Ok(Record::Message(header)) => match check(segment, &place, &header, batch, &mut buffer) {
+            Ok(Record::Message(header)) => match check(segment, &place, &header, batch) {
                 Ok(()) => {
                     batch = match (batch, header.batch_remaining) {
                         (_, 0) => None,
@@ -297,24 +325,14 @@ fn check(
     place: &Place,
     header: &MessageHeader,
     batch: Option<(Place, u32)>,
-    buffer: &mut [u8],
 ) -> Result<()> {
     if batch.is_some_and(|(_, left)| left != header.batch_remaining + 1) {
         let message = "the record is not the next one of its batch";
         return Err(record::locate(Error::new(ErrorKind::Corrupt, message), segment, place));
     }
-    let mut hasher = crc32fast::Hasher::new();
     #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
-    let mut offset = place.offset as usize + HEADER_LEN;
-    let mut left = header.length as usize;
-    while left > 0 {
-        let step = left.min(buffer.len());
-        segment.region.copy_out(offset, &mut buffer[..step]);
-        hasher.update(&buffer[..step]);
-        offset += step;
-        left -= step;
-    }
-    let actual = hasher.finalize();
+    let payload = place.offset as usize + HEADER_LEN;
+    let actual = record::payload_checksum(&segment.region, payload, header.length as usize);
     if actual == header.checksum {
         return Ok(());
     }

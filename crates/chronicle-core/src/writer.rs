@@ -114,11 +114,9 @@ impl Writer {
     #[inline]
     pub fn append(&mut self, payload: &[u8], type_id: u16) -> Result<u64> {
         let length = payload_len(payload.len())?;
-        let needed = record_len(length);
-        self.ready(needed, 1)?;
-        let seq = self.place.seq;
+        self.ready(record_len(length), 1)?;
         let header = MessageHeader {
-            seq,
+            seq: self.place.seq,
             timestamp_ns: self.stamp(),
             length,
             checksum: crc32(payload),
@@ -126,11 +124,8 @@ impl Writer {
             epoch: self.place.epoch,
             ..MessageHeader::default()
         };
-        let region = &self.active.segment.region;
-        region.copy_in(offset_in_map(self.place.offset) + HEADER_LEN, payload);
-        publish_record(region, self.place.offset, &header);
-        self.advance(needed, 1)?;
-        Ok(seq)
+        self.region().copy_in(self.offset() + HEADER_LEN, payload);
+        self.publish(&header)
     }
 
     /// Appends one message if its seq will be `expected_seq`: optimistic concurrency over the whole log.
@@ -227,7 +222,7 @@ impl Writer {
 
     /// Checks that this handle may append, and rolls when `needed` bytes of records do not fit any more.
     #[inline]
-    fn ready(&mut self, needed: u64, count: u64) -> Result<()> {
+    pub(crate) fn ready(&mut self, needed: u64, count: u64) -> Result<()> {
         self.durability.check()?;
         if self.fork.is_child() || self.place.seq + count > MAX_SEQ + 1 {
             return Err(self.refuse());
@@ -244,9 +239,34 @@ impl Writer {
         Error::new(ErrorKind::SeqExhausted, format!("the last seq is {MAX_SEQ}")).at_seq(self.place.seq)
     }
 
+    /// Publishes the record at the place, whose payload stands already.
+    #[inline]
+    pub(crate) fn publish(&mut self, header: &MessageHeader) -> Result<u64> {
+        publish_record(self.region(), self.place.offset, header);
+        self.advance(record_len(header.length), 1)?;
+        Ok(header.seq)
+    }
+
+    /// Where the next record goes.
+    #[inline]
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The offset of the next record in [`region`](Self::region).
+    #[inline]
+    pub(crate) fn offset(&self) -> usize {
+        offset_in_map(self.place.offset)
+    }
+
+    #[inline]
+    pub(crate) fn region(&self) -> &Region {
+        &self.active.segment.region
+    }
+
     /// The clock, which may go back, but not the log.
     #[inline]
-    fn stamp(&mut self) -> u64 {
+    pub(crate) fn stamp(&mut self) -> u64 {
         self.place.timestamp_ns = self.place.timestamp_ns.max(clock::now_ns());
         self.place.timestamp_ns
     }
@@ -374,7 +394,7 @@ fn offset_in_map(offset: u64) -> usize {
 }
 
 #[inline]
-fn payload_len(len: usize) -> Result<u32> {
+pub(crate) fn payload_len(len: usize) -> Result<u32> {
     match u32::try_from(len) {
         Ok(length) if len <= MAX_PAYLOAD_LEN => Ok(length),
         _ => Err(too_large(len)),

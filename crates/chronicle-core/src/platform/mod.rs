@@ -106,6 +106,20 @@ pub(crate) fn disk_bytes(metadata: &Metadata) -> u64 {
     metadata.len()
 }
 
+/// Whether a process of this number runs: it may be another one than was meant, as numbers are used again.
+#[cfg(unix)]
+pub(crate) fn process_runs(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    // A process of another user answers with a refusal, and runs.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// Not known without a call of the system's own.
+#[cfg(windows)]
+pub(crate) fn process_runs(_pid: u32) -> bool {
+    true
+}
+
 /// Writes zeros over `offset..offset + len`, which allocates the blocks on every file system that does not copy on write.
 pub(crate) fn write_zeros(file: &File, mut offset: u64, mut len: u64) -> io::Result<()> {
     const CHUNK: &[u8] = &[0; 1 << 20];

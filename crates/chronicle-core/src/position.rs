@@ -1,0 +1,332 @@
+//! The durable position of a named reader: one small file, two checksummed slots written in turn, locked while in use.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::checksum::crc32;
+use crate::directory::{Directory, create_new, open_regular};
+use crate::error::{Error, ErrorKind, Result};
+use crate::header::{u32_at, u64_at};
+use crate::layout::MAX_SEQ;
+use crate::platform;
+use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
+use crate::region::Region;
+use crate::sync::Ordering;
+
+pub(crate) const MAGIC: [u8; 8] = *b"CHRONPOS";
+
+/// Bytes of a position file.
+const POSITION_LEN: usize = 4096;
+const IDENTITY_CHECKSUM: usize = PREAMBLE_LEN + 20;
+const IDENTITY_LEN: usize = IDENTITY_CHECKSUM + 4;
+/// The process that holds the position; it means something only while the file is locked.
+const HOLDER_PID: usize = 64;
+/// Each slot has a sector of its own, so a torn sector spoils one of them.
+const SLOTS: [usize; 2] = [512, 1024];
+const SLOT_GENERATION: usize = 0;
+const SLOT_NEXT_SEQ: usize = 8;
+const SLOT_CHECKSUM: usize = 16;
+
+/// The longest name of a reader, in bytes.
+pub const MAX_READER_NAME_LEN: usize = 128;
+
+const _: () = assert!(IDENTITY_LEN == 64);
+
+/// What a position file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// The seq that the reader has still to read.
+    pub(crate) next_seq: u64,
+    /// The process that used the position last.
+    pub(crate) pid: Option<u32>,
+}
+
+/// A position that this handle uses alone.
+#[derive(Debug)]
+pub(crate) struct Position {
+    _file: File,
+    region: Region,
+    path: PathBuf,
+    generation: u64,
+    next_seq: u64,
+}
+
+/// Checks a reader's name: it becomes a file name.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let refuse = |why: &str| Err(Error::invalid(format!("the reader name {name:?} {why}")));
+    if name.is_empty() || name.len() > MAX_READER_NAME_LEN {
+        return refuse(&format!("must have 1 to {MAX_READER_NAME_LEN} bytes"));
+    }
+    if name.starts_with('.') || name.ends_with('.') || name.ends_with(' ') {
+        return refuse("must not start with a dot, nor end with a dot or a space");
+    }
+    // What Windows refuses in a file name is refused everywhere, so that a log can move.
+    if name.chars().any(|c| c.is_control() || "/\\:*?\"<>|".contains(c)) {
+        return refuse("must not hold control characters or any of / \\ : * ? \" < > |");
+    }
+    Ok(())
+}
+
+impl Position {
+    /// Opens the position of `name` for this handle alone. A name that is new starts at what `start` returns.
+    pub(crate) fn open(
+        directory: &Directory,
+        name: &str,
+        id: &ChronicleId,
+        mode: u32,
+        start: impl Fn() -> Result<u64>,
+    ) -> Result<Self> {
+        check_name(name)?;
+        let path = directory.reader(name);
+        loop {
+            let file = match open_regular(&path, true) {
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    Self::create(directory, &path, id, mode, start()?)?;
+                    continue;
+                }
+                other => other?,
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(held(name, &path)),
+                Err(TryLockError::Error(e)) => return Err(Error::io("lock the reader position", &path, &e)),
+            }
+            let held = file.metadata().map_err(|e| Error::io("look at the reader position", &path, &e))?;
+            // Removed or replaced between opening and locking: nobody else would meet this lock.
+            if fs::symlink_metadata(&path).is_ok_and(|named| platform::file_id(&named) == platform::file_id(&held)) {
+                return Self::map(file, path, id);
+            }
+        }
+    }
+
+    fn create(directory: &Directory, path: &Path, id: &ChronicleId, mode: u32, next_seq: u64) -> Result<()> {
+        let readers = directory.readers();
+        platform::create_dir(&readers, mode).map_err(|e| Error::io("create the directory", &readers, &e))?;
+        let mut bytes = [0; POSITION_LEN];
+        preamble::write(&mut bytes, MAGIC, id);
+        let checksum = crc32(&bytes[..IDENTITY_CHECKSUM]);
+        bytes[IDENTITY_CHECKSUM..IDENTITY_LEN].copy_from_slice(&checksum.to_le_bytes());
+        bytes[SLOTS[0]..SLOTS[0] + SLOT_CHECKSUM + 4].copy_from_slice(&slot_bytes(1, next_seq));
+        // Written under another name first, so that a position is there whole or not at all.
+        let temporary = directory.reader_temporary(&unused_name()?);
+        let mut file = create_new(&temporary, mode)?;
+        file.write_all(&bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(|e| Error::io("write the reader position", &temporary, &e))?;
+        crate::fault::point("position.written");
+        // A link does not replace a position that another process has created meanwhile, as a rename would.
+        let linked = fs::hard_link(&temporary, path);
+        fs::remove_file(&temporary).map_err(|e| Error::io("remove the file", &temporary, &e))?;
+        match linked {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("name the reader position", path, &e));
+            }
+            _ => {}
+        }
+        platform::sync_dir(&readers).map_err(|e| Error::io("sync the directory", &readers, &e))?;
+        directory.sync()
+    }
+
+    fn map(file: File, path: PathBuf, id: &ChronicleId) -> Result<Self> {
+        check_len(&file, &path)?;
+        let region = Region::map_mut(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
+        check_identity(&region, &path, id, true)?;
+        let (generation, next_seq) = newest(&region, &path)?;
+        region.word32(HOLDER_PID).store(std::process::id(), Ordering::Release);
+        Ok(Self { _file: file, region, path, generation, next_seq })
+    }
+
+    /// The seq that the reader has still to read.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Stores a position. It outlives this process from here on, and a power cut from [`flush`](Self::flush) on.
+    pub(crate) fn store(&mut self, next_seq: u64) {
+        self.generation += 1;
+        let at = SLOTS[usize::from(self.generation.is_multiple_of(2))];
+        let bytes = slot_bytes(self.generation, next_seq);
+        // The other slot stays whole meanwhile; until the checksum is there, this one does not count.
+        self.region.word32(at + SLOT_CHECKSUM).store(!u32_at(&bytes, SLOT_CHECKSUM), Ordering::Release);
+        self.region.word64(at + SLOT_GENERATION).store(self.generation, Ordering::Release);
+        self.region.word64(at + SLOT_NEXT_SEQ).store(next_seq, Ordering::Release);
+        crate::fault::point("position.half");
+        self.region.word32(at + SLOT_CHECKSUM).store(u32_at(&bytes, SLOT_CHECKSUM), Ordering::Release);
+        self.next_seq = next_seq;
+    }
+
+    /// Waits until the position is on the disk.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.region.flush(0, POSITION_LEN).map_err(|e| Error::io("flush the reader position", &self.path, &e))
+    }
+}
+
+impl Drop for Position {
+    fn drop(&mut self) {
+        self.region.word32(HOLDER_PID).store(0, Ordering::Release);
+    }
+}
+
+/// Reads a position without using it.
+pub(crate) fn read(directory: &Directory, name: &str, id: &ChronicleId) -> Result<Stored> {
+    let path = directory.reader(name);
+    let file = open_regular(&path, false)?;
+    check_len(&file, &path)?;
+    let region = Region::map(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
+    check_identity(&region, &path, id, false)?;
+    let (_, next_seq) = newest(&region, &path)?;
+    let pid = region.word32(HOLDER_PID).load(Ordering::Acquire);
+    Ok(Stored { next_seq, pid: (pid != 0).then_some(pid) })
+}
+
+/// Removes a position that nobody uses.
+pub(crate) fn remove(directory: &Directory, name: &str) -> Result<()> {
+    check_name(name)?;
+    let path = directory.reader(name);
+    let file = open_regular(&path, true)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(held(name, &path)),
+        Err(TryLockError::Error(e)) => return Err(Error::io("lock the reader position", &path, &e)),
+    }
+    fs::remove_file(&path).map_err(|e| Error::io("remove the reader position", &path, &e))?;
+    let readers = directory.readers();
+    platform::sync_dir(&readers).map_err(|e| Error::io("sync the directory", &readers, &e))
+}
+
+/// Sixteen random digits: many threads may create positions at once, and a crash may have left such a file.
+fn unused_name() -> Result<String> {
+    let random = getrandom::u64().map_err(|e| Error::new(ErrorKind::Io, format!("cannot get random bytes: {e}")))?;
+    Ok(format!("{random:016x}"))
+}
+
+fn held(name: &str, path: &Path) -> Error {
+    let pid = holder(path);
+    let holder = pid.map_or_else(|| "another handle".to_owned(), |pid| format!("process {pid}"));
+    Error::new(ErrorKind::Locked, format!("{holder} uses the reader {name:?}")).at_path(path).held_by(pid)
+}
+
+fn holder(path: &Path) -> Option<u32> {
+    let file = open_regular(path, false).ok()?;
+    check_len(&file, path).ok()?;
+    let region = Region::map(&file, POSITION_LEN).ok()?;
+    Some(region.word32(HOLDER_PID).load(Ordering::Acquire)).filter(|&pid| pid != 0)
+}
+
+fn check_len(file: &File, path: &Path) -> Result<()> {
+    let len = file.metadata().map_err(|e| Error::io("look at the reader position", path, &e))?.len();
+    let kind = match len {
+        0 => ErrorKind::EmptyFile,
+        _ if len < POSITION_LEN as u64 => ErrorKind::Truncated,
+        _ => return Ok(()),
+    };
+    let message = format!("the reader position has {len} bytes instead of {POSITION_LEN}");
+    Err(Error::new(kind, message).at_path(path).at_offset(len))
+}
+
+fn check_identity(region: &Region, path: &Path, id: &ChronicleId, write: bool) -> Result<()> {
+    let mut bytes = [0; IDENTITY_LEN];
+    region.copy_out(0, &mut bytes);
+    preamble::check_kind(&bytes, MAGIC, path)?;
+    if u32_at(&bytes, IDENTITY_CHECKSUM) != crc32(&bytes[..IDENTITY_CHECKSUM]) {
+        let message = "the header of the reader position has a wrong checksum";
+        return Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(0));
+    }
+    preamble::check_features(&bytes, write, path)?;
+    if preamble::id(&bytes) != *id {
+        let message = "the reader position belongs to another chronicle";
+        return Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(0));
+    }
+    Ok(())
+}
+
+fn slot_bytes(generation: u64, next_seq: u64) -> [u8; SLOT_CHECKSUM + 4] {
+    let mut bytes = [0; SLOT_CHECKSUM + 4];
+    bytes[SLOT_GENERATION..SLOT_NEXT_SEQ].copy_from_slice(&generation.to_le_bytes());
+    bytes[SLOT_NEXT_SEQ..SLOT_CHECKSUM].copy_from_slice(&next_seq.to_le_bytes());
+    let checksum = crc32(&bytes[..SLOT_CHECKSUM]);
+    bytes[SLOT_CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// The generation and position of the newer slot that is whole.
+fn newest(region: &Region, path: &Path) -> Result<(u64, u64)> {
+    let slot = |at: usize| {
+        let mut bytes = [0; SLOT_CHECKSUM + 4];
+        region.copy_out(at, &mut bytes);
+        let (generation, next_seq) = (u64_at(&bytes, SLOT_GENERATION), u64_at(&bytes, SLOT_NEXT_SEQ));
+        let whole = u32_at(&bytes, SLOT_CHECKSUM) == crc32(&bytes[..SLOT_CHECKSUM]);
+        (whole && generation > 0 && next_seq <= MAX_SEQ + 1).then_some((generation, next_seq))
+    };
+    let newest = slot(SLOTS[0]).max(slot(SLOTS[1]));
+    newest.ok_or_else(|| {
+        let message = "neither slot of the reader position is whole";
+        Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory() -> (tempfile::TempDir, Directory) {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::new(dir.path());
+        (dir, directory)
+    }
+
+    fn open(directory: &Directory) -> Result<Position> {
+        Position::open(directory, "billing", &[5; 16], 0o600, || Ok(3))
+    }
+
+    #[test]
+    fn a_position_is_kept_and_used_by_one() {
+        let (_dir, directory) = directory();
+        let mut position = open(&directory).unwrap();
+        assert_eq!(position.next_seq(), 3);
+        for seq in 4..10 {
+            position.store(seq);
+            assert_eq!(read(&directory, "billing", &[5; 16]).unwrap().next_seq, seq);
+        }
+        let error = open(&directory).unwrap_err();
+        assert_eq!((error.kind(), error.pid()), (ErrorKind::Locked, Some(std::process::id())));
+        assert_eq!(remove(&directory, "billing").unwrap_err().kind(), ErrorKind::Locked);
+        drop(position);
+        assert_eq!(open(&directory).unwrap().next_seq(), 9);
+        remove(&directory, "billing").unwrap();
+        assert_eq!(open(&directory).unwrap().next_seq(), 3);
+    }
+
+    #[test]
+    fn a_spoilt_slot_leaves_the_one_before() {
+        let (_dir, directory) = directory();
+        let mut position = open(&directory).unwrap();
+        position.store(4);
+        position.store(5);
+        drop(position);
+        let path = directory.reader("billing");
+        let good = fs::read(&path).unwrap();
+        for at in [SLOTS[0], SLOTS[1]] {
+            let mut bytes = good.clone();
+            bytes[at..at + 512].fill(0xAA);
+            fs::write(&path, &bytes).unwrap();
+            let expected = if u64_at(&good, at + SLOT_NEXT_SEQ) == 5 { 4 } else { 5 };
+            assert_eq!(open(&directory).unwrap().next_seq(), expected);
+        }
+        let mut bytes = good;
+        bytes[512..].fill(0);
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(open(&directory).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn names_that_are_no_file_names_are_refused() {
+        for name in ["", ".", "..", ".hidden", "a/b", "a\\b", "a\0b", "a\nb", "a:b", "end.", "end ", &"x".repeat(129)] {
+            assert_eq!(check_name(name).unwrap_err().kind(), ErrorKind::InvalidArgument, "{name:?}");
+        }
+        for name in ["billing", "billing-2", "a.b", "größe", "with space", &"x".repeat(128)] {
+            check_name(name).unwrap();
+        }
+    }
+}

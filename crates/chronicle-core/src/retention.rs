@@ -1,0 +1,175 @@
+//! Giving old segments back: whole ones, oldest first, never the active one, and only when told what may go.
+
+use std::fs;
+
+use crate::chronicle::{Chronicle, Inner};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
+use crate::platform;
+use crate::position;
+
+/// What has to stay. A segment goes when any limit that is given no longer keeps it, unless a named reader has still to
+/// read it. Without a limit nothing goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// Segments go until the rest takes no more than this many bytes on the disk.
+    pub keep_bytes: Option<u64>,
+    /// Segments go whose last message is older than this many nanoseconds.
+    pub keep_ns: Option<u64>,
+    /// Segments go that hold none of this many last messages.
+    pub keep_messages: Option<u64>,
+    /// Segments stay that a named reader has still to read. Default: true. Alone it is a limit too: what all named readers
+    /// have read goes; where there is no named reader, nothing goes.
+    pub keep_unread: bool,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { keep_bytes: None, keep_ns: None, keep_messages: None, keep_unread: true }
+    }
+}
+
+/// What a prune removed, or would remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PruneReport {
+    /// How many segments.
+    pub segments: u64,
+    /// The bytes that they took on the disk.
+    pub bytes: u64,
+    /// The first seq that is left.
+    pub first_seq: u64,
+}
+
+/// A segment that may go: its first seq, the first seq behind it, and its bytes on the disk.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    base: u64,
+    next_base: u64,
+    bytes: u64,
+}
+
+impl Chronicle {
+    /// Removes the segments that `retention` does not keep, or with `dry_run` only says which.
+    ///
+    /// Any process may prune, while another writes and others read. A reader within a segment that is removed reads it to its
+    /// end, and then gets [`ErrorKind::Gap`] with the first seq that is left.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`], [`ErrorKind::Permission`], and the kinds for damaged files: a position that cannot be read
+    /// keeps everything.
+    pub fn prune(&self, retention: &Retention, dry_run: bool) -> Result<PruneReport> {
+        let inner = self.inner();
+        if inner.options.read_only && !dry_run {
+            return Err(Error::new(ErrorKind::ReadOnly, "the chronicle was opened for reading only")
+                .at_path(inner.directory.path()));
+        }
+        prune(inner, retention, dry_run)
+    }
+}
+
+/// See [`Chronicle::prune`].
+pub(crate) fn prune(inner: &Inner, retention: &Retention, dry_run: bool) -> Result<PruneReport> {
+    let unread = if retention.keep_unread { lowest_position(inner)? } else { None };
+    let mut going = candidates(inner, retention, unread)?;
+    let Some(last) = going.last() else {
+        return Ok(PruneReport { first_seq: inner.first_seq()?, ..PruneReport::default() });
+    };
+    if dry_run {
+        return Ok(report(&going));
+    }
+    inner.control.check_writable()?;
+    // The intent stands before positions are looked at again: a reader that stores its position later sees the gap.
+    let before = inner.control.first_seq();
+    inner.control.set_first_seq(before.max(last.next_base));
+    if retention.keep_unread
+        && let Some(position) = lowest_position(inner)?
+    {
+        going.retain(|candidate| candidate.next_base <= position);
+        let left = going.last().map_or(before, |last| last.next_base);
+        inner.control.set_first_seq(before.max(left));
+    }
+    // A segment that is missing below this word was pruned; after a power cut the word must still say so.
+    inner.control.flush()?;
+    fault::point("prune.intended");
+    for candidate in &going {
+        remove(inner, candidate.base)?;
+        fault::point("prune.removed");
+    }
+    inner.directory.sync()?;
+    let mut report = report(&going);
+    report.first_seq = inner.first_seq()?;
+    Ok(report)
+}
+
+/// The segments that may go, oldest first. The last segment of all is not among them.
+fn candidates(inner: &Inner, retention: &Retention, unread: Option<u64>) -> Result<Vec<Candidate>> {
+    let bases = inner.bases()?;
+    let sizes: Vec<u64> = bases.iter().map(|&base| bytes_of(inner, base)).collect();
+    let (mut left, next_seq, now) = (sizes.iter().sum::<u64>(), inner.next_seq()?, clock::now_ns());
+    let limited = retention.keep_bytes.is_some() || retention.keep_ns.is_some() || retention.keep_messages.is_some();
+    let mut going = Vec::new();
+    for (pair, &bytes) in bases.windows(2).zip(&sizes) {
+        let (base, next_base) = (pair[0], pair[1]);
+        if unread.is_some_and(|position| next_base > position) {
+            break;
+        }
+        let too_many_bytes = retention.keep_bytes.is_some_and(|keep| left > keep);
+        let too_many_messages =
+            retention.keep_messages.is_some_and(|keep| next_seq.saturating_sub(next_base) >= keep);
+        let read_by_all = !limited && unread.is_some();
+        let goes = too_many_bytes || too_many_messages || read_by_all || too_old(inner, retention, next_base, now)?;
+        if !goes {
+            break;
+        }
+        going.push(Candidate { base, next_base, bytes });
+        left -= bytes;
+    }
+    Ok(going)
+}
+
+/// Whether the last message before `next_base` is older than is to be kept: the next segment's header holds its time.
+fn too_old(inner: &Inner, retention: &Retention, next_base: u64, now: u64) -> Result<bool> {
+    let Some(keep_ns) = retention.keep_ns else { return Ok(false) };
+    let last = inner.segment(next_base)?.header.previous_timestamp_ns;
+    Ok(now.saturating_sub(last) > keep_ns)
+}
+
+fn lowest_position(inner: &Inner) -> Result<Option<u64>> {
+    let mut lowest: Option<u64> = None;
+    for name in inner.directory.reader_names()? {
+        match position::read(&inner.directory, &name, &inner.control.identity.chronicle_id) {
+            Ok(stored) => lowest = Some(lowest.map_or(stored.next_seq, |seq| seq.min(stored.next_seq))),
+            // Removed since the names were listed.
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(lowest)
+}
+
+fn bytes_of(inner: &Inner, base: u64) -> u64 {
+    fs::metadata(inner.directory.segment(base)).map_or(0, |metadata| platform::disk_bytes(&metadata))
+}
+
+fn report(going: &[Candidate]) -> PruneReport {
+    PruneReport {
+        segments: going.len() as u64,
+        bytes: going.iter().map(|candidate| candidate.bytes).sum(),
+        first_seq: going.last().map_or(0, |last| last.next_base),
+    }
+}
+
+/// Removes a segment after its index, so that no index is ever left alone.
+fn remove(inner: &Inner, base: u64) -> Result<()> {
+    for path in [inner.directory.index(base), inner.directory.segment(base)] {
+        match fs::remove_file(&path) {
+            // Another process prunes too.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            // Windows does not remove a file that is mapped; the next prune does.
+            Err(e) if cfg!(windows) && e.kind() == std::io::ErrorKind::PermissionDenied => {}
+            other => other.map_err(|e| Error::io("remove the segment", &path, &e))?,
+        }
+    }
+    Ok(())
+}
