@@ -164,7 +164,7 @@ function sync(value: unknown, name: string): { everyMs: number | undefined } {
   if (typeof value !== 'object' || value === null) {
     return refuse(name, `'none', 'always' or { everyMs }`, value)
   }
-  const { everyMs } = checked(value, syncTable, name)
+  const { everyMs } = checked(value, syncTable, name, `${name}.`)
   return everyMs === undefined
     ? refuse(`${name}.everyMs`, `a whole number from 1 to ${MAX_MS}`, everyMs)
     : { everyMs }
@@ -237,7 +237,7 @@ type Table = Record<string, Check>
 type Checked<T extends Table> = { [K in keyof T]?: ReturnType<T[K]> | undefined }
 
 /** Checks each option once, refuses unknown ones by name, and returns what was read. */
-function checked<T extends Table>(options: unknown, table: T, call: string): Checked<T> {
+function checked<T extends Table>(options: unknown, table: T, call: string, prefix = ''): Checked<T> {
   const result: Record<string, unknown> = {}
   if (options === undefined) return result as Checked<T>
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -247,7 +247,7 @@ function checked<T extends Table>(options: unknown, table: T, call: string): Che
     const check = Object.hasOwn(table, name) ? table[name] : undefined
     if (check === undefined) refuseUnknown(name, table, call)
     const value = (options as Record<string, unknown>)[name]
-    if (value !== undefined) result[name] = check(value, name)
+    if (value !== undefined) result[name] = check(value, `${prefix}${name}`)
   }
   return result as Checked<T>
 }

@@ -22,6 +22,10 @@ export interface Range {
   limit?: number | undefined
 }
 
+function emptyRun(): Run {
+  return new Run(new Uint32Array(RUN_LENGTH * ENTRY_WORDS), new Uint8Array(SLAB_BYTES))
+}
+
 /** Fetches runs of messages within a range, into memory that is used again by the next fetch. */
 export class Source {
   /** The run that was fetched last. */
@@ -30,7 +34,7 @@ export class Source {
   readonly #native: NativeReader
   readonly #poll: (slab: Uint8Array, table: Uint32Array) => number
   readonly #to: number | bigint | undefined
-  readonly #kept: Run
+  #kept: Run
   #left: number
 
   constructor(home: Home, range: Range, start: NativeFrom) {
@@ -39,7 +43,7 @@ export class Source {
     this.#poll = native(() => this.#native.poll())
     this.#to = range.to
     this.#left = range.limit ?? Infinity
-    this.#kept = new Run(new Uint32Array(RUN_LENGTH * ENTRY_WORDS), new Uint8Array(SLAB_BYTES))
+    this.#kept = emptyRun()
     this.run = this.#kept
   }
 
@@ -55,6 +59,8 @@ export class Source {
       throw closed('chronicle')
     }
     if (this.#left <= 0) return 0
+    // A program may have transferred the memory of a cursor's payload to another thread.
+    if (this.#kept.slab.length === 0) this.#kept = emptyRun()
     let { table, slab } = this.#kept
     if (this.#left < RUN_LENGTH) table = table.subarray(0, this.#left * ENTRY_WORDS)
     this.run = this.#kept

@@ -1,0 +1,108 @@
+/** Another process: started by `start` of `process.ts` with a task and its arguments. */
+import { writeSync } from 'node:fs'
+
+import { Chronicle } from '../../index.ts'
+import { Sum, payloadOf, typeOf } from './payloads.ts'
+
+const [task = '', dir = '', ...rest] = process.argv.slice(2)
+const numbers = rest.map(Number)
+
+function say(message: object): void {
+  process.send?.(message)
+}
+
+function append(log: Chronicle, seq: number): void {
+  const given = log.append(payloadOf(seq), { type: typeOf(seq), expectedSeq: seq })
+  if (given !== seq) throw new Error(`asked for ${seq}, got ${given}`)
+}
+
+const tasks: Record<string, () => void | Promise<void>> = {
+  /** Takes the writer lock and keeps it until the parent disconnects. */
+  hold() {
+    const log = Chronicle.open(dir)
+    log.acquire()
+    say({ held: process.pid })
+    process.once('disconnect', () => log.close())
+  },
+
+  /** Appends `count` messages from where the log stands, in steps that leave readers time to catch up. */
+  async write() {
+    const [count = 0] = numbers
+    const log = Chronicle.open(dir, { segmentBytes: 65_536 })
+    log.acquire({ wait: 5000 })
+    const first = log.nextSeq
+    for (let seq = first; seq < first + count; seq++) {
+      append(log, seq)
+      if (seq % 500 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    log.close()
+    say({ wrote: count })
+    process.disconnect?.()
+  },
+
+  /** Appends until it is killed, and tells each seq that `append` has returned before it goes on. */
+  appendForever() {
+    const log = Chronicle.open(dir, { segmentBytes: 65_536, sync: 'none' })
+    log.acquire({ wait: 5000 })
+    for (let seq = log.nextSeq; ; seq++) {
+      append(log, seq)
+      writeSync(1, `${seq}\n`)
+    }
+  },
+
+  /** Appends batches until it is killed. */
+  batchForever() {
+    const log = Chronicle.open(dir, { segmentBytes: 65_536, sync: 'none' })
+    log.acquire({ wait: 5000 })
+    for (;;) {
+      const first = log.nextSeq
+      const size = 2 + (first % 40)
+      log.appendBatch(Array.from({ length: size }, (_, index) => payloadOf(first + index)))
+      writeSync(1, `${first + size - 1}\n`)
+    }
+  },
+
+  /** Follows the log for `count` messages and tells the sum over them. */
+  async tail() {
+    const [from = 0, count = 0] = numbers
+    const log = Chronicle.open(dir, { readOnly: true })
+    const sum = new Sum()
+    let expected = from
+    const tail = log.tail({ from, keepAlive: true })
+    say({ ready: true })
+    for await (const message of tail) {
+      if (message.seq !== expected || message.type !== typeOf(message.seq)) {
+        throw new Error(`read ${message.seq} of type ${message.type}, expected ${expected}`)
+      }
+      sum.add(message.payload)
+      expected++
+      if (expected === from + count) break
+    }
+    log.close()
+    say({ sum: sum.hex })
+    process.disconnect?.()
+  },
+
+  /** Waits in a tail that must not keep the process alive. */
+  async idleTail() {
+    process.disconnect?.()
+    const log = Chronicle.open(dir)
+    void log.tail().next()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  },
+
+  /** Ends the process in the middle of everything that can be under way. */
+  async exitBusy() {
+    const log = Chronicle.open(dir)
+    log.append('x')
+    void log.tail({ keepAlive: true }).next()
+    void log.tail({ keepAlive: true }).next()
+    void log.sync()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    log.append('y')
+    void log.sync()
+    process.exit(7)
+  },
+}
+
+await tasks[task]!()
