@@ -136,7 +136,9 @@ test('the README has snippets, and those of every document run', (t) => {
     runnableBlocks(readText('README.md')).length > 0,
     'no block of the README opens with "```ts run" or "```js run"',
   )
-  const snippets = markdown.flatMap((name) => runnableBlocks(readText(name)).map((block) => ({ name, block })))
+  const snippets = markdown.flatMap((name) =>
+    runnableBlocks(readText(name)).map((block) => ({ name, block })),
+  )
   for (const { name, block } of snippets) {
     const folder = temporaryFolder('snippet')
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
