@@ -48,13 +48,7 @@ impl Active {
             // There, msync of a range is an fdatasync of that range.
             return Ok(());
         }
-        self.sync_file()
-    }
-
-    /// Waits until the whole file, its length and blocks are on the disk.
-    pub(crate) fn sync_file(&self) -> Result<()> {
-        let Some(file) = &self.segment.file else { return Ok(()) };
-        file.sync_data().map_err(|e| Error::io("sync the segment", &self.segment.path, &e))
+        self.segment.sync()
     }
 
     /// Gives the unused blocks behind END back.

@@ -182,7 +182,8 @@ impl Chronicle {
             segment_bytes: inner.options.segment_bytes.unwrap_or(identity.segment_bytes),
             epoch: inner.control.epoch(),
             writer_pid: inner.control.writer_pid().filter(|&pid| platform::process_runs(pid)),
-            copy_on_write_fs: platform::copy_on_write_fs(path).map_err(|e| Error::io("look at the file system", path, &e))?,
+            copy_on_write_fs: platform::copy_on_write_fs(path)
+                .map_err(|e| Error::io("look at the file system", path, &e))?,
             recovery: inner.recovery.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             prune_failure: inner.prune_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
@@ -245,7 +246,8 @@ impl Inner {
         if let Some(segment) = mapped.get(&base).and_then(Weak::upgrade) {
             return Ok(segment);
         }
-        let segment = Arc::new(Segment::open(&self.directory, base, &self.control.identity.chronicle_id, false)?);
+        let segment =
+            Arc::new(Segment::open(&self.directory, base, &self.control.identity.chronicle_id, false)?);
         mapped.retain(|_, segment| segment.strong_count() > 0);
         mapped.insert(base, Arc::downgrade(&segment));
         Ok(segment)
@@ -272,7 +274,9 @@ fn refuse_network_fs(dir: &Path) -> Result<()> {
     match platform::network_fs(dir).map_err(|e| Error::io("look at the file system", dir, &e))? {
         None => Ok(()),
         Some(name) => {
-            let message = format!("{name} does not keep mapped memory coherent between hosts; allow_network_fs opens it all the same");
+            let message = format!(
+                "{name} does not keep mapped memory coherent between hosts; allow_network_fs opens it all the same"
+            );
             Err(Error::new(ErrorKind::NetworkFs, message).at_path(dir))
         }
     }
@@ -342,7 +346,9 @@ fn sync_parent(dir: &Path) -> Result<()> {
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A parent that may not be read cannot be synced, and need not be: its entry is older than this call then.
     match platform::sync_dir(parent) {
-        Err(e) if e.kind() != io::ErrorKind::PermissionDenied => Err(Error::io("sync the directory", parent, &e)),
+        Err(e) if e.kind() != io::ErrorKind::PermissionDenied => {
+            Err(Error::io("sync the directory", parent, &e))
+        }
         _ => Ok(()),
     }
 }

@@ -58,7 +58,8 @@ impl Claim<'_> {
     /// [`ErrorKind::OutOfBounds`] when they are not all inside.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<()> {
         if offset > self.len() || bytes.len() > self.len() - offset {
-            let message = format!("{} bytes at {offset} are not inside of {} bytes", bytes.len(), self.length);
+            let message =
+                format!("{} bytes at {offset} are not inside of {} bytes", bytes.len(), self.length);
             return Err(Error::new(ErrorKind::OutOfBounds, message));
         }
         self.writer.region().copy_in(self.start() + offset, bytes);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::checksum::crc32;
 use crate::clock;
-use crate::directory::{Directory, create_new, open_regular};
+use crate::directory::{Directory, create_new, open_regular, rename};
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::{u32_at, u64_at};
 use crate::layout::{CONTROL_LEN, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, SEGMENT_ALIGN};
@@ -68,7 +68,7 @@ impl Control {
         file.write_all(&bytes)
             .and_then(|()| file.sync_all())
             .map_err(|e| Error::io("write the control file", &path, &e))?;
-        directory.rename(&path, &directory.control())
+        rename(&path, &directory.control())
     }
 
     /// Opens and checks the file. `write` maps it for writing where the system allows, as a waiting reader needs; the
@@ -93,7 +93,9 @@ impl Control {
     fn read_identity(file: &mut File, path: &std::path::Path) -> Result<Identity> {
         let len = file.metadata().map_err(|e| Error::io("look at the control file", path, &e))?.len();
         if len == 0 {
-            return Err(Error::new(ErrorKind::EmptyFile, "the control file is empty").at_path(path).at_offset(0));
+            return Err(Error::new(ErrorKind::EmptyFile, "the control file is empty")
+                .at_path(path)
+                .at_offset(0));
         }
         if len < CONTROL_LEN as u64 {
             let message = format!("the control file has {len} bytes instead of {CONTROL_LEN}");
@@ -111,15 +113,18 @@ impl Control {
         }
         preamble::check_features(&bytes, false, path)?;
         let segment_bytes = u64_at(&bytes, SEGMENT_BYTES);
-        check_segment_bytes(segment_bytes)
-            .map_err(|e| Error::new(ErrorKind::OutOfBounds, e.message()).at_path(path).at_offset(SEGMENT_BYTES as u64))?;
+        check_segment_bytes(segment_bytes).map_err(|e| {
+            Error::new(ErrorKind::OutOfBounds, e.message()).at_path(path).at_offset(SEGMENT_BYTES as u64)
+        })?;
         Ok(Identity { chronicle_id: preamble::id(&bytes), segment_bytes })
     }
 
     /// Checks what a reader may pass over and a writer may not.
     pub(crate) fn check_writable(&self) -> Result<()> {
         if !self.region.writable() {
-            return Err(Error::new(ErrorKind::Permission, "the chronicle cannot be written to").at_path(&self.path));
+            return Err(
+                Error::new(ErrorKind::Permission, "the chronicle cannot be written to").at_path(&self.path)
+            );
         }
         let mut bytes = [0; IDENTITY_LEN];
         self.region.copy_out(0, &mut bytes);
@@ -198,6 +203,17 @@ impl Control {
         let next_seq = self.region.word64(at).load(Ordering::Acquire);
         let checksum = self.region.word32(at + 8).load(Ordering::Acquire);
         (next_seq != 0 && checksum == crc32(&next_seq.to_le_bytes())).then_some(next_seq)
+    }
+
+    /// Takes back every promise but those below `next_seq`, as after a power cut: only a repair does.
+    pub(crate) fn forget(&self, next_seq: u64) {
+        let kept = next_seq.min(self.stored_durable());
+        self.region.word32(BOOT_CHECKSUM).store(0, Ordering::Release);
+        for at in DURABLE_SLOTS {
+            self.region.word64(at).store(0, Ordering::Release);
+        }
+        self.set_durable(kept);
+        self.set_head(next_seq);
     }
 
     /// The number of the writer's last opening.

@@ -46,7 +46,8 @@ impl Cursor {
             if earlier { low = middle } else { high = middle }
         }
         let mut cursor = Self::start_of(inner, bases[low])?;
-        cursor.place = index::seek(&inner.directory, &cursor.segment, |mark| mark.timestamp_ns < timestamp_ns);
+        cursor.place =
+            index::seek(&inner.directory, &cursor.segment, |mark| mark.timestamp_ns < timestamp_ns);
         cursor.min_timestamp_ns = timestamp_ns;
         Ok(cursor)
     }
@@ -89,7 +90,10 @@ impl Cursor {
     /// Copies the payload of the message at the place out and checks the copy.
     #[inline]
     pub(crate) fn copy(&self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
-        #[expect(clippy::cast_possible_truncation, reason = "a place lies inside of a mapping, whose length is a usize")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a place lies inside of a mapping, whose length is a usize"
+        )]
         let offset = self.place.offset as usize + HEADER_LEN;
         self.segment.region.copy_out(offset, payload);
         let actual = crc32(payload);

@@ -133,10 +133,6 @@ impl Directory {
         Ok(())
     }
 
-    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        std::fs::rename(from, to).map_err(|e| Error::io("rename the file", to, &e))
-    }
-
     /// Makes created, renamed and removed names survive a power cut.
     pub(crate) fn sync(&self) -> Result<()> {
         platform::sync_dir(&self.path).map_err(|e| Error::io("sync the directory", &self.path, &e))
@@ -176,6 +172,11 @@ fn is_ours(name: &str) -> bool {
         || is_temporary(name)
         || segment_base(name).is_some()
         || index_base(name).is_some()
+}
+
+/// Gives a file the name by which it is found; what had that name is gone.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).map_err(|e| Error::io("rename the file", to, &e))
 }
 
 /// Opens an existing regular file for reading, or for reading and writing.
@@ -228,7 +229,11 @@ fn refuse(path: &Path, error: &io::Error) -> Error {
 }
 
 fn not_a_file(path: &Path) -> Error {
-    Error::new(ErrorKind::NotAFile, "not a regular file: symlinks, directories, fifos and devices are refused").at_path(path)
+    Error::new(
+        ErrorKind::NotAFile,
+        "not a regular file: symlinks, directories, fifos and devices are refused",
+    )
+    .at_path(path)
 }
 
 #[cfg(test)]
@@ -242,7 +247,9 @@ mod tests {
         for seq in [MAX_SEQ, 7, 100] {
             std::fs::write(directory.segment(seq), b"").unwrap();
         }
-        for other in ["1.seg", "00000000000000000001.idx", "+0000000000000000001.seg", "99999999999999999999.seg"] {
+        for other in
+            ["1.seg", "00000000000000000001.idx", "+0000000000000000001.seg", "99999999999999999999.seg"]
+        {
             std::fs::write(dir.path().join(other), b"").unwrap();
         }
         assert_eq!(directory.segments().unwrap(), [7, 100, MAX_SEQ]);
@@ -253,7 +260,13 @@ mod tests {
     fn a_chronicle_has_no_foreign_names() {
         let dir = tempfile::tempdir().unwrap();
         let directory = Directory::new(dir.path());
-        let ours = [directory.control(), directory.lock(), directory.segment(0), directory.index(0), directory.segment_temporary()];
+        let ours = [
+            directory.control(),
+            directory.lock(),
+            directory.segment(0),
+            directory.index(0),
+            directory.segment_temporary(),
+        ];
         for path in ours {
             std::fs::write(path, b"").unwrap();
         }

@@ -48,7 +48,12 @@ struct Dirty {
 }
 
 impl Durability {
-    pub(crate) fn new(inner: &Arc<Inner>, active: Arc<Active>, inherited: Vec<PathBuf>, durable: u64) -> Self {
+    pub(crate) fn new(
+        inner: &Arc<Inner>,
+        active: Arc<Active>,
+        inherited: Vec<PathBuf>,
+        durable: u64,
+    ) -> Self {
         let dirty = VecDeque::from([Dirty { active, flushed: 0, named: false }]);
         let state = State { dirty, inherited, durable, flushing: false, stop: false, failure: None };
         let shared = Shared {

@@ -1,4 +1,9 @@
 //! The 64-byte message header, its bytes and its checks.
+#![expect(
+    clippy::pub_underscore_fields,
+    clippy::used_underscore_binding,
+    reason = "the underscore marks the fields that a later version may use, as in the format's table"
+)]
 
 use crate::checksum::crc32;
 use crate::error::{Error, ErrorKind, Result};
@@ -255,7 +260,13 @@ mod tests {
 
     #[test]
     fn fields_lie_where_the_format_says() {
-        let mut header = MessageHeader::new(0x1112_1314, 0x0001_0203_0405_0607, 0x2122_2324_2526_2728, 0x3132, 0x4142_4344);
+        let mut header = MessageHeader::new(
+            0x1112_1314,
+            0x0001_0203_0405_0607,
+            0x2122_2324_2526_2728,
+            0x3132,
+            0x4142_4344,
+        );
         header.flags = VALID;
         header.batch_remaining = 0x5152_5354;
         header.epoch = 0x6162_6364;

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::checksum::crc32;
-use crate::directory::{Directory, create_new, open_regular};
+use crate::directory::{Directory, create_new, open_regular, rename};
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::{u32_at, u64_at};
 use crate::layout::{HEADER_LEN, SEGMENT_HEADER_LEN};
@@ -61,12 +61,17 @@ impl Mark {
 
     /// The place of the record, if it is the one that the mark says.
     pub(crate) fn place(&self, segment: &Segment) -> Option<Place> {
-        let inside = self.offset >= SEGMENT_HEADER_LEN as u64 && self.offset + HEADER_LEN as u64 <= segment.end();
+        let inside =
+            self.offset >= SEGMENT_HEADER_LEN as u64 && self.offset + HEADER_LEN as u64 <= segment.end();
         if !inside || !self.offset.is_multiple_of(HEADER_LEN as u64) {
             return None;
         }
-        let place =
-            Place { offset: self.offset, seq: self.seq, epoch: segment.header.epoch, timestamp_ns: self.timestamp_ns };
+        let place = Place {
+            offset: self.offset,
+            seq: self.seq,
+            epoch: segment.header.epoch,
+            timestamp_ns: self.timestamp_ns,
+        };
         match record::read(segment, &place) {
             Ok(Record::Message(header)) if header.timestamp_ns == self.timestamp_ns => Some(place),
             _ => None,
@@ -86,7 +91,9 @@ impl IndexFile {
     pub(crate) fn create(directory: &Directory, base_seq: u64, id: &ChronicleId, mode: u32) -> Result<Self> {
         let path = directory.index_temporary();
         match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove the file", &path, &e)),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove the file", &path, &e));
+            }
             _ => {}
         }
         let mut file = create_new(&path, mode)?;
@@ -96,7 +103,7 @@ impl IndexFile {
         let checksum = crc32(&header[..HEADER_CHECKSUM]);
         header[HEADER_CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
         file.write_all(&header).map_err(|e| Error::io("write the index", &path, &e))?;
-        directory.rename(&path, &directory.index(base_seq))?;
+        rename(&path, &directory.index(base_seq))?;
         Ok(Self { file, written: 0 })
     }
 

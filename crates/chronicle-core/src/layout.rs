@@ -60,6 +60,6 @@ pub const fn record_len(payload_len: u32) -> u64 {
     align_up(HEADER_LEN as u64 + payload_len as u64, HEADER_LEN as u64)
 }
 
-const _: () = assert!(SEGMENT_HEADER_LEN as u64 % SEGMENT_ALIGN == 0);
+const _: () = assert!((SEGMENT_HEADER_LEN as u64).is_multiple_of(SEGMENT_ALIGN));
 const _: () = assert!(record_len(0) == 64 && record_len(1) == 128 && record_len(64) == 128);
-const _: () = assert!(MAX_BATCH_BYTES >= record_len(MAX_PAYLOAD_LEN as u32));
+const _: () = assert!(MAX_BATCH_BYTES >= MAX_PAYLOAD_LEN as u64 + 2 * HEADER_LEN as u64);

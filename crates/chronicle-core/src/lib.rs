@@ -38,11 +38,14 @@ mod reader;
 mod record;
 mod recovery;
 mod region;
+mod repair;
 mod retention;
 mod segment;
 mod sync;
+mod verify;
 mod wait;
 mod waiter;
+mod walk;
 mod writer;
 
 pub use checksum::crc32;
@@ -52,7 +55,8 @@ pub use durability::Durability;
 pub use error::{Error, ErrorKind, Result};
 pub use header::{END, MessageHeader, VALID};
 pub use layout::{
-    DEFAULT_SEGMENT_BYTES, HEADER_LEN, MAX_BATCH_BYTES, MAX_PAYLOAD_LEN, MAX_SEGMENT_BYTES, MAX_SEQ, MIN_SEGMENT_BYTES,
+    DEFAULT_SEGMENT_BYTES, HEADER_LEN, MAX_BATCH_BYTES, MAX_PAYLOAD_LEN, MAX_SEGMENT_BYTES, MAX_SEQ,
+    MIN_SEGMENT_BYTES,
 };
 pub use mmap::MmapFile;
 pub use named::ReaderInfo;
@@ -60,6 +64,8 @@ pub use options::{Options, SyncMode};
 pub use position::MAX_READER_NAME_LEN;
 pub use reader::{Entry, From, Reader, Run};
 pub use recovery::RecoveryReport;
+pub use repair::{RepairReport, repair};
 pub use retention::{PruneReport, Retention};
+pub use verify::{Problem, Severity, VerifyReport, verify};
 pub use waiter::{Ticket, WaitHandle};
 pub use writer::{BatchItem, Writer};

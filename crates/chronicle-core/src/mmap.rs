@@ -43,7 +43,9 @@ impl MmapFile {
     /// [`ErrorKind::NoSpace`], [`ErrorKind::Permission`] or [`ErrorKind::Io`] as the system says.
     pub fn create(path: &Path, len: u64) -> Result<Self> {
         if len == 0 || len > isize::MAX as u64 {
-            return Err(Error::invalid(format!("length must be 1 to {}, got {len}", isize::MAX)).at_path(path));
+            return Err(
+                Error::invalid(format!("length must be 1 to {}, got {len}", isize::MAX)).at_path(path)
+            );
         }
         let file = create_new(path, 0o600)?;
         let mapped = platform::allocate(&file, len)
@@ -77,8 +79,9 @@ impl MmapFile {
         if bytes == 0 {
             return Err(Error::new(ErrorKind::EmptyFile, "an empty file cannot be mapped").at_path(path));
         }
-        let len = usize::try_from(bytes)
-            .map_err(|_| Error::new(ErrorKind::TooLarge, "the file exceeds the address space").at_path(path))?;
+        let len = usize::try_from(bytes).map_err(|_| {
+            Error::new(ErrorKind::TooLarge, "the file exceeds the address space").at_path(path)
+        })?;
         // SAFETY: the file is locked for this handle alone, and its length was read under the lock.
         let map = unsafe { MmapOptions::new().len(len).map_mut(&file) };
         let map = map.map_err(|e| Error::io("map the file", path, &e))?;

@@ -94,7 +94,9 @@ impl Position {
             }
             let held = file.metadata().map_err(|e| Error::io("look at the reader position", &path, &e))?;
             // Removed or replaced between opening and locking: nobody else would meet this lock.
-            if fs::symlink_metadata(&path).is_ok_and(|named| platform::file_id(&named) == platform::file_id(&held)) {
+            if fs::symlink_metadata(&path)
+                .is_ok_and(|named| platform::file_id(&named) == platform::file_id(&held))
+            {
                 return Self::map(file, path, id);
             }
         }
@@ -130,7 +132,8 @@ impl Position {
 
     fn map(file: File, path: PathBuf, id: &ChronicleId) -> Result<Self> {
         check_len(&file, &path)?;
-        let region = Region::map_mut(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
+        let region = Region::map_mut(&file, POSITION_LEN)
+            .map_err(|e| Error::io("map the reader position", &path, &e))?;
         check_identity(&region, &path, id, true)?;
         let (generation, next_seq) = newest(&region, &path)?;
         region.word32(HOLDER_PID).store(std::process::id(), Ordering::Release);
@@ -173,7 +176,8 @@ pub(crate) fn read(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
     let path = directory.reader(name);
     let file = open_regular(&path, false)?;
     check_len(&file, &path)?;
-    let region = Region::map(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
+    let region =
+        Region::map(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
     check_identity(&region, &path, id, false)?;
     let (_, next_seq) = newest(&region, &path)?;
     let pid = region.word32(HOLDER_PID).load(Ordering::Acquire);
@@ -197,7 +201,8 @@ pub(crate) fn remove(directory: &Directory, name: &str) -> Result<()> {
 
 /// Sixteen random digits: many threads may create positions at once, and a crash may have left such a file.
 fn unused_name() -> Result<String> {
-    let random = getrandom::u64().map_err(|e| Error::new(ErrorKind::Io, format!("cannot get random bytes: {e}")))?;
+    let random =
+        getrandom::u64().map_err(|e| Error::new(ErrorKind::Io, format!("cannot get random bytes: {e}")))?;
     Ok(format!("{random:016x}"))
 }
 
@@ -322,7 +327,9 @@ mod tests {
 
     #[test]
     fn names_that_are_no_file_names_are_refused() {
-        for name in ["", ".", "..", ".hidden", "a/b", "a\\b", "a\0b", "a\nb", "a:b", "end.", "end ", &"x".repeat(129)] {
+        for name in
+            ["", ".", "..", ".hidden", "a/b", "a\\b", "a\0b", "a\nb", "a:b", "end.", "end ", &"x".repeat(129)]
+        {
             assert_eq!(check_name(name).unwrap_err().kind(), ErrorKind::InvalidArgument, "{name:?}");
         }
         for name in ["billing", "billing-2", "a.b", "größe", "with space", &"x".repeat(128)] {

@@ -39,8 +39,11 @@ pub(crate) fn check_kind(bytes: &[u8], magic: [u8; 8], path: &Path) -> Result<()
     }
     let version = u32_at(bytes, VERSION);
     if version != FORMAT_VERSION {
-        let message = format!("format version {version} is unknown; this build reads version {FORMAT_VERSION}");
-        return Err(Error::new(ErrorKind::UnsupportedVersion, message).at_path(path).at_offset(VERSION as u64));
+        let message =
+            format!("format version {version} is unknown; this build reads version {FORMAT_VERSION}");
+        return Err(Error::new(ErrorKind::UnsupportedVersion, message)
+            .at_path(path)
+            .at_offset(VERSION as u64));
     }
     Ok(())
 }

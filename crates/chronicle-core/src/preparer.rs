@@ -47,8 +47,17 @@ struct Job {
 impl Preparer {
     /// Starts the thread; `unindexed` are sealed segments whose index is to be made in spare time.
     pub(crate) fn start(inner: &Arc<Inner>, active: Arc<Active>, unindexed: Vec<u64>) -> Result<Self> {
-        let job = Job { active, sealed: Vec::new(), wanted: None, ready: None, preparing: false, poked: true, stop: false };
-        let shared = Arc::new(Shared { inner: Arc::clone(inner), job: Mutex::new(job), changed: Condvar::new() });
+        let job = Job {
+            active,
+            sealed: Vec::new(),
+            wanted: None,
+            ready: None,
+            preparing: false,
+            poked: true,
+            stop: false,
+        };
+        let shared =
+            Arc::new(Shared { inner: Arc::clone(inner), job: Mutex::new(job), changed: Condvar::new() });
         let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("chronicle-prepare".to_owned())
@@ -130,13 +139,13 @@ impl Shared {
             let poked = std::mem::take(&mut job.poked);
             let active = Arc::clone(&job.active);
             let sealed = std::mem::take(&mut job.sealed);
-            let wanted = job.wanted.take().filter(|_| !stop);
-            job.preparing = wanted.is_some();
+            let next_size = job.wanted.take().filter(|_| !stop);
+            job.preparing = next_size.is_some();
             drop(job);
             if poked && !stop {
                 Self::stay_ahead(&active, &mut resident);
             }
-            if let Some(size) = wanted {
+            if let Some(size) = next_size {
                 self.prepare(size);
             }
             let rolled = !sealed.is_empty();

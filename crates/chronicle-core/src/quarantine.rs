@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::directory::{Directory, create_new};
+use crate::directory::{Directory, create_new, open_regular, rename};
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
 use crate::layout::HEADER_LEN;
@@ -17,15 +17,24 @@ use crate::segment::Segment;
 pub(crate) fn holds_records(segment: &Segment, place: &Place) -> bool {
     let region = &segment.region;
     let places = (place.offset as usize..region.len()).step_by(HEADER_LEN);
-    places.filter(|offset| crate::wait::published(region.word32(offset + COMMIT_WORD)) & COMMIT_VALID != 0).any(|offset| {
-        MessageHeader::from_bytes(&region.header_bytes(offset)).is_ok_and(|header| header.seq >= place.seq)
-    })
+    places
+        .filter(|offset| crate::wait::published(region.word32(offset + COMMIT_WORD)) & COMMIT_VALID != 0)
+        .any(|offset| {
+            MessageHeader::from_bytes(&region.header_bytes(offset))
+                .is_ok_and(|header| header.seq >= place.seq)
+        })
 }
 
 /// Copies the bytes behind `place` up to the last that is not zero, and makes the copy durable.
-pub(crate) fn copy_tail(directory: &Directory, segment: &Segment, place: &Place, mode: u32) -> Result<PathBuf> {
+pub(crate) fn copy_tail(
+    directory: &Directory,
+    segment: &Segment,
+    place: &Place,
+    mode: u32,
+) -> Result<PathBuf> {
     ensure(directory, mode)?;
-    let (mut file, path) = fresh(directory, &format!("{:020}.{}.cut", segment.header.base_seq, place.offset), mode)?;
+    let (mut file, path) =
+        fresh(directory, &format!("{:020}.{}.cut", segment.header.base_seq, place.offset), mode)?;
     #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
     let mut offset = place.offset as usize;
     let mut buffer = vec![0; 1 << 20];
@@ -45,7 +54,20 @@ pub(crate) fn copy_tail(directory: &Directory, segment: &Segment, place: &Place,
 pub(crate) fn move_segment(directory: &Directory, base: u64, mode: u32) -> Result<PathBuf> {
     ensure(directory, mode)?;
     let (_placeholder, path) = fresh(directory, &format!("{base:020}.seg"), mode)?;
-    directory.rename(&directory.segment(base), &path)?;
+    rename(&directory.segment(base), &path)?;
+    sync(directory)?;
+    Ok(path)
+}
+
+/// Copies a whole file that is about to be changed or removed.
+pub(crate) fn copy_file(directory: &Directory, source: &Path, mode: u32) -> Result<PathBuf> {
+    ensure(directory, mode)?;
+    let name = source.file_name().unwrap_or_default().to_string_lossy();
+    let (mut copy, path) = fresh(directory, &name, mode)?;
+    let mut file = open_regular(source, false)?;
+    std::io::copy(&mut file, &mut copy)
+        .and_then(|_| copy.sync_all())
+        .map_err(|e| Error::io("copy the damaged file", &path, &e))?;
     sync(directory)?;
     Ok(path)
 }

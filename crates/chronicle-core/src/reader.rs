@@ -86,7 +86,15 @@ impl Reader {
             }
             From::Time(timestamp_ns) => Cursor::at_time(inner, timestamp_ns)?,
         };
-        Ok(Self { inner: Arc::clone(inner), cursor, idle: 0, durable: None, turned: false, position: None, moved_back_from: None })
+        Ok(Self {
+            inner: Arc::clone(inner),
+            cursor,
+            idle: 0,
+            durable: None,
+            turned: false,
+            position: None,
+            moved_back_from: None,
+        })
     }
 
     /// Makes this reader see durable messages only: those that no power cut takes.
@@ -132,9 +140,8 @@ impl Reader {
                     used = (used + length).next_multiple_of(SLAB_ALIGN);
                 }
                 Ok(None) if count == 0 => return self.at_head(slab, entries),
-                Ok(None) => break,
                 Err(e) if count == 0 => return Err(e),
-                Err(_) => break,
+                Ok(None) | Err(_) => break,
             }
         }
         self.idle = 0;
@@ -156,11 +163,14 @@ impl Reader {
         let (mut count, mut used) = (0, 0);
         while count < entries.len() {
             let header = match self.cursor.step_back(&self.inner) {
-                Ok(Some(header)) if self.durable.is_some_and(|_| header.seq >= self.inner.control.durable()) => continue,
+                Ok(Some(header))
+                    if self.durable.is_some_and(|_| header.seq >= self.inner.control.durable()) =>
+                {
+                    continue;
+                }
                 Ok(Some(header)) => header,
-                Ok(None) => break,
                 Err(e) if count == 0 => return Err(e),
-                Err(_) => break,
+                Ok(None) | Err(_) => break,
             };
             let length = header.length as usize;
             if used > slab.len() || slab.len() - used < length {
@@ -258,4 +268,3 @@ fn entry(offset: usize, header: &MessageHeader) -> Entry {
         seq: header.seq,
     }
 }
-

@@ -52,7 +52,10 @@ pub(crate) enum Record {
 /// Reads and checks the header at `place`.
 #[inline]
 pub(crate) fn read(segment: &Segment, place: &Place) -> Result<Record> {
-    #[expect(clippy::cast_possible_truncation, reason = "a place lies inside of a mapping, whose length is a usize")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a place lies inside of a mapping, whose length is a usize"
+    )]
     let offset = place.offset as usize;
     let word = wait::published(segment.region.word32(offset + COMMIT_WORD));
     if word & COMMIT_VALID == 0 {
@@ -71,7 +74,11 @@ pub(crate) fn read(segment: &Segment, place: &Place) -> Result<Record> {
         return Ok(Record::Message(header));
     }
     let known = header.is_valid() && header.is_end() && header.length == 0 && header.batch_remaining == 0;
-    if known && header.seq == place.seq && header.epoch >= place.epoch && header.timestamp_ns >= place.timestamp_ns {
+    if known
+        && header.seq == place.seq
+        && header.epoch >= place.epoch
+        && header.timestamp_ns >= place.timestamp_ns
+    {
         return Ok(Record::End);
     }
     Err(locate(refusal(&header, place, fits), segment, place))

@@ -1,18 +1,17 @@
 //! Opening for writing: find where the log ends, and mend what a crash may have left. `docs/ARCHITECTURE.md` gives the rules.
 
-use std::fs;
 use std::path::PathBuf;
 
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::MessageHeader;
-use crate::index::{Mark, Marker};
-use crate::layout::HEADER_LEN;
+use crate::index::Mark;
 use crate::position::{self, Position};
 use crate::quarantine;
 use crate::record::{self, Place, Record};
 use crate::segment::{Blank, Segment, next_size};
+use crate::walk::{Stop, Walk, walk};
 
 /// What opening for writing found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,24 +45,6 @@ pub(crate) struct Recovered {
     /// Sealed segments that have no index.
     pub(crate) unindexed: Vec<u64>,
     pub(crate) report: RecoveryReport,
-}
-
-/// How a walk through one segment ended.
-enum Stop {
-    /// At END.
-    Sealed,
-    /// Where nothing is published.
-    Unpublished,
-    /// At a record that is published and bad.
-    Bad(Error),
-}
-
-/// A walk through one segment: the place where it stopped, and the place of the batch it stopped in.
-struct Walk {
-    place: Place,
-    batch: Option<Place>,
-    stop: Stop,
-    marker: Marker,
 }
 
 struct Recovery<'a> {
@@ -120,7 +101,8 @@ impl Recovery<'_> {
                 }
                 (opened, _) => opened?,
             };
-            let Walk { place, batch, stop, marker } = walk(&segment, &mut self.report.checked_messages)?;
+            let Walk { place, batch, stop, marker, messages, .. } = walk(&segment)?;
+            self.report.checked_messages += messages;
             self.marks = marker.finish(batch.unwrap_or(place).offset);
             self.report.dropped_batch_messages = batch.map_or(0, |batch| place.seq - batch.seq);
             let next = self.bases.get(index + 1).copied();
@@ -145,7 +127,13 @@ impl Recovery<'_> {
     }
 
     /// The log ends at `place`: refuses when a message behind it was promised, and cuts there otherwise.
-    fn tear(&mut self, index: usize, segment: Segment, place: Place, bad: Option<Error>) -> Result<(Segment, Place)> {
+    fn tear(
+        &mut self,
+        index: usize,
+        segment: Segment,
+        place: Place,
+        bad: Option<Error>,
+    ) -> Result<(Segment, Place)> {
         let later = self.bases.split_off(index + 1);
         let same_boot = self.report.same_boot;
         if place.seq < self.promised || (same_boot && bad.is_some()) {
@@ -160,7 +148,8 @@ impl Recovery<'_> {
             self.set_aside(base)?;
         }
         if !same_boot && (bad.is_some() || quarantine::holds_records(&segment, &place)) {
-            let copy = quarantine::copy_tail(&self.inner.directory, &segment, &place, self.inner.options.mode)?;
+            let copy =
+                quarantine::copy_tail(&self.inner.directory, &segment, &place, self.inner.options.mode)?;
             self.report.quarantined.push(copy);
             self.report.cut_at = Some(place.offset);
             self.changed = true;
@@ -174,7 +163,8 @@ impl Recovery<'_> {
     /// Moves a segment behind the end of the log away. In one boot only an empty one can stand there.
     fn set_aside(&mut self, base: u64) -> Result<()> {
         if self.report.same_boot {
-            let segment = Segment::open(&self.inner.directory, base, &self.inner.control.identity.chronicle_id, true)?;
+            let segment =
+                Segment::open(&self.inner.directory, base, &self.inner.control.identity.chronicle_id, true)?;
             let start = segment.start();
             if record::read(&segment, &start)? != Record::Unpublished {
                 let message = "the segment does not go on where the one before it ends";
@@ -192,14 +182,19 @@ impl Recovery<'_> {
         segment.zero_from(place.offset)?;
         let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
         crate::writer::publish_record(&segment.region, place.offset, &end);
-        self.flush(segment)?;
+        segment.sync()?;
         self.report.finished_roll = true;
         self.changed = true;
         Ok(())
     }
 
     /// END without a next segment: its name was lost in a power cut, or it was removed.
-    fn end_without_next(&mut self, index: usize, segment: &Segment, place: Place) -> Result<(Segment, Place)> {
+    fn end_without_next(
+        &mut self,
+        index: usize,
+        segment: &Segment,
+        place: Place,
+    ) -> Result<(Segment, Place)> {
         if place.seq < self.promised || (self.report.same_boot && index + 1 < self.bases.len()) {
             return Err(self.inner.missing(place.seq));
         }
@@ -225,10 +220,11 @@ impl Recovery<'_> {
         let control = &self.inner.control;
         let epoch = control.epoch().max(place.epoch).checked_add(1);
         place.epoch = epoch.ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up").at_path(control.path())
+            Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up")
+                .at_path(control.path())
         })?;
         if self.changed {
-            self.flush(&active)?;
+            active.sync()?;
             self.inner.directory.sync()?;
         }
         control.set_epoch(place.epoch);
@@ -277,64 +273,4 @@ impl Recovery<'_> {
         }
         Ok(())
     }
-
-    fn flush(&self, segment: &Segment) -> Result<()> {
-        let synced = segment.file.as_ref().map_or(Ok(()), fs::File::sync_data);
-        synced.map_err(|e| Error::io("sync the segment", &segment.path, &e))
-    }
-}
-
-/// Checks every record of a segment, payloads included, up to the first that is not a published good one.
-fn walk(segment: &Segment, checked: &mut u64) -> Result<Walk> {
-    let mut place = segment.start();
-    let mut marker = Marker::new();
-    let mut batch: Option<(Place, u32)> = None;
-    loop {
-        let batch_start = batch.map(|(start, _)| start);
-        let stop = match record::read(segment, &place) {
-            Ok(Record::Message(header)) => match check(segment, &place, &header, batch) {
-                Ok(()) => {
-                    batch = match (batch, header.batch_remaining) {
-                        (_, 0) => None,
-                        (Some((start, _)), left) => Some((start, left)),
-                        (None, left) => Some((place, left)),
-                    };
-                    marker.pass(&place, &header);
-                    place = place.after(&header);
-                    *checked += 1;
-                    continue;
-                }
-                Err(e) => Stop::Bad(e),
-            },
-            Ok(Record::End) if batch.is_some() => {
-                let message = "the segment ends within a batch";
-                Stop::Bad(record::locate(Error::new(ErrorKind::Corrupt, message), segment, &place))
-            }
-            Ok(Record::End) => Stop::Sealed,
-            Ok(Record::Unpublished) => Stop::Unpublished,
-            // A record that this version cannot read is no damage: nothing may be cut there.
-            Err(e) if e.kind() == ErrorKind::UnsupportedFeature => return Err(e),
-            Err(e) => Stop::Bad(e),
-        };
-        return Ok(Walk { place, batch: batch_start, stop, marker });
-    }
-}
-
-fn check(
-    segment: &Segment,
-    place: &Place,
-    header: &MessageHeader,
-    batch: Option<(Place, u32)>,
-) -> Result<()> {
-    if batch.is_some_and(|(_, left)| left != header.batch_remaining + 1) {
-        let message = "the record is not the next one of its batch";
-        return Err(record::locate(Error::new(ErrorKind::Corrupt, message), segment, place));
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
-    let payload = place.offset as usize + HEADER_LEN;
-    let actual = record::payload_checksum(&segment.region, payload, header.length as usize);
-    if actual == header.checksum {
-        return Ok(());
-    }
-    Err(record::locate(header.payload_mismatch(actual), segment, place))
 }

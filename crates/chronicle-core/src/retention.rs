@@ -107,7 +107,8 @@ fn candidates(inner: &Inner, retention: &Retention, unread: Option<u64>) -> Resu
     let bases = inner.bases()?;
     let sizes: Vec<u64> = bases.iter().map(|&base| bytes_of(inner, base)).collect();
     let (mut left, next_seq, now) = (sizes.iter().sum::<u64>(), inner.next_seq()?, clock::now_ns());
-    let limited = retention.keep_bytes.is_some() || retention.keep_ns.is_some() || retention.keep_messages.is_some();
+    let limited =
+        retention.keep_bytes.is_some() || retention.keep_ns.is_some() || retention.keep_messages.is_some();
     let mut going = Vec::new();
     for (pair, &bytes) in bases.windows(2).zip(&sizes) {
         let (base, next_base) = (pair[0], pair[1]);
@@ -118,7 +119,8 @@ fn candidates(inner: &Inner, retention: &Retention, unread: Option<u64>) -> Resu
         let too_many_messages =
             retention.keep_messages.is_some_and(|keep| next_seq.saturating_sub(next_base) >= keep);
         let read_by_all = !limited && unread.is_some();
-        let goes = too_many_bytes || too_many_messages || read_by_all || too_old(inner, retention, next_base, now)?;
+        let goes =
+            too_many_bytes || too_many_messages || read_by_all || too_old(inner, retention, next_base, now)?;
         if !goes {
             break;
         }

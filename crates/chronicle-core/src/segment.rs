@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::checksum::crc32;
 use crate::clock;
-use crate::directory::{Directory, create_new, open_regular};
+use crate::directory::{Directory, create_new, open_regular, rename};
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::{u32_at, u64_at};
 use crate::layout::{
-    FIRST_SEGMENT_BYTES, HEADER_LEN, MAX_SEGMENT_FILE_LEN, MAX_SEQ, SEGMENT_ALIGN, SEGMENT_HEADER_LEN, align_up,
+    FIRST_SEGMENT_BYTES, HEADER_LEN, MAX_SEGMENT_FILE_LEN, MAX_SEQ, SEGMENT_ALIGN, SEGMENT_HEADER_LEN,
+    align_up,
 };
 use crate::platform;
 use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
@@ -70,7 +71,9 @@ impl SegmentHeader {
         preamble::check_features(bytes, write, path)?;
         if bytes[RESERVED..CHECKSUM].iter().any(|&b| b != 0) {
             let message = "reserved bytes of the segment header are in use";
-            return Err(Error::new(ErrorKind::UnsupportedFeature, message).at_path(path).at_offset(RESERVED as u64));
+            return Err(Error::new(ErrorKind::UnsupportedFeature, message)
+                .at_path(path)
+                .at_offset(RESERVED as u64));
         }
         let header = Self {
             chronicle_id: preamble::id(bytes),
@@ -81,8 +84,13 @@ impl SegmentHeader {
             epoch: u32_at(bytes, EPOCH),
         };
         let whole = header.size.is_multiple_of(SEGMENT_ALIGN);
-        if header.size < MIN_LEN || header.size > MAX_SEGMENT_FILE_LEN || !whole || header.base_seq > MAX_SEQ + 1 {
-            let message = format!("segment size {} or base seq {} is out of range", header.size, header.base_seq);
+        if header.size < MIN_LEN
+            || header.size > MAX_SEGMENT_FILE_LEN
+            || !whole
+            || header.base_seq > MAX_SEQ + 1
+        {
+            let message =
+                format!("segment size {} or base seq {} is out of range", header.size, header.base_seq);
             return Err(Error::new(ErrorKind::OutOfBounds, message).at_path(path).at_offset(BASE_SEQ as u64));
         }
         Ok(header)
@@ -122,8 +130,9 @@ impl Segment {
             let message = format!("the segment starts at seq {}, its name says {base_seq}", header.base_seq);
             return Err(Error::new(ErrorKind::Corrupt, message).at_path(&path).at_offset(BASE_SEQ as u64));
         }
-        let len = usize::try_from(header.size)
-            .map_err(|_| Error::new(ErrorKind::TooLarge, "the segment exceeds the address space").at_path(&path))?;
+        let len = usize::try_from(header.size).map_err(|_| {
+            Error::new(ErrorKind::TooLarge, "the segment exceeds the address space").at_path(&path)
+        })?;
         let region = if write { Region::map_mut(&file, len) } else { Region::map(&file, len) };
         let region = region.map_err(|e| Error::io("map the segment", &path, &e))?;
         Ok(Self { header, region, path, file: write.then_some(file) })
@@ -144,10 +153,18 @@ impl Segment {
         self.header.size
     }
 
+    /// Waits until the whole file, its length and blocks are on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
+        synced.map_err(|e| Error::io("sync the segment", &self.path, &e))
+    }
+
     /// Zeroes `from..` to the end of the file and keeps its blocks.
     pub(crate) fn zero_from(&self, from: u64) -> Result<()> {
         let Some(file) = &self.file else {
-            return Err(Error::new(ErrorKind::ReadOnly, "the segment is open for reading").at_path(&self.path));
+            return Err(
+                Error::new(ErrorKind::ReadOnly, "the segment is open for reading").at_path(&self.path)
+            );
         };
         let done = platform::zero(file, from, self.end() - from);
         if !done.map_err(|e| Error::io("zero the segment's tail", &self.path, &e))? {
@@ -173,11 +190,19 @@ impl Segment {
     }
 }
 
+/// The header of a segment, of whatever chronicle it is.
+pub(crate) fn header_of(directory: &Directory, base_seq: u64) -> Result<SegmentHeader> {
+    let path = directory.segment(base_seq);
+    read_header(&mut open_regular(&path, false)?, &path, false)
+}
+
 /// Reads, checks and compares with the file's length; nothing is mapped before that.
 fn read_header(file: &mut File, path: &Path, write: bool) -> Result<SegmentHeader> {
     let len = file.metadata().map_err(|e| Error::io("look at the segment", path, &e))?.len();
     if len == 0 {
-        return Err(Error::new(ErrorKind::EmptyFile, "the segment is an empty file").at_path(path).at_offset(0));
+        return Err(Error::new(ErrorKind::EmptyFile, "the segment is an empty file")
+            .at_path(path)
+            .at_offset(0));
     }
     if len < SEGMENT_HEADER_LEN as u64 {
         let message = format!("the segment has {len} bytes, its header alone takes {SEGMENT_HEADER_LEN}");
@@ -220,8 +245,9 @@ impl Blank {
     }
 
     fn prepare(file: File, path: PathBuf, size: u64, resident: usize) -> Result<Self> {
-        let len = usize::try_from(size)
-            .map_err(|_| Error::new(ErrorKind::TooLarge, "the segment exceeds the address space").at_path(&path))?;
+        let len = usize::try_from(size).map_err(|_| {
+            Error::new(ErrorKind::TooLarge, "the segment exceeds the address space").at_path(&path)
+        })?;
         platform::allocate(&file, size).map_err(|e| Error::io("allocate the segment", &path, &e))?;
         let region = Region::map_mut(&file, len).map_err(|e| Error::io("map the segment", &path, &e))?;
         region.populate(0, resident);
@@ -254,7 +280,7 @@ impl Blank {
         if path.exists() {
             return Err(Error::new(ErrorKind::Corrupt, "the next segment exists already").at_path(&path));
         }
-        directory.rename(&self.path, &path)?;
+        rename(&self.path, &path)?;
         Ok(Segment { header, region: self.region, path, file: Some(self.file) })
     }
 
@@ -269,7 +295,14 @@ mod tests {
     use super::*;
 
     fn header() -> SegmentHeader {
-        SegmentHeader { chronicle_id: [7; 16], base_seq: 9, size: 1 << 20, created_ns: 3, previous_timestamp_ns: 2, epoch: 4 }
+        SegmentHeader {
+            chronicle_id: [7; 16],
+            base_seq: 9,
+            size: 1 << 20,
+            created_ns: 3,
+            previous_timestamp_ns: 2,
+            epoch: 4,
+        }
     }
 
     fn refused(change: impl FnOnce(&mut [u8; SEGMENT_HEADER_LEN])) -> ErrorKind {

@@ -233,7 +233,8 @@ impl Writer {
     #[cold]
     fn refuse(&self) -> Error {
         if self.fork.is_child() {
-            let message = "this process was forked from the one that opened the chronicle, which alone may write";
+            let message =
+                "this process was forked from the one that opened the chronicle, which alone may write";
             return Error::new(ErrorKind::Forked, message).at_path(self.inner.directory.path());
         }
         Error::new(ErrorKind::SeqExhausted, format!("the last seq is {MAX_SEQ}")).at_seq(self.place.seq)
@@ -323,7 +324,8 @@ impl Writer {
         };
         fault::point("roll.created");
         let id = &inner.control.identity.chronicle_id;
-        let next = blank.name(&inner.directory, id, self.place.seq, self.place.timestamp_ns, self.place.epoch)?;
+        let next =
+            blank.name(&inner.directory, id, self.place.seq, self.place.timestamp_ns, self.place.epoch)?;
         fault::point("roll.named");
         publish_end(&self.active, &self.place);
         fault::point("roll.ended");
@@ -403,7 +405,10 @@ pub(crate) fn payload_len(len: usize) -> Result<u32> {
 
 #[cold]
 fn too_large(len: usize) -> Error {
-    Error::new(ErrorKind::TooLarge, format!("a payload of {len} bytes is above the limit of {MAX_PAYLOAD_LEN}"))
+    Error::new(
+        ErrorKind::TooLarge,
+        format!("a payload of {len} bytes is above the limit of {MAX_PAYLOAD_LEN}"),
+    )
 }
 
 /// Checks a batch and adds up its records.

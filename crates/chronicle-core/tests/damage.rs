@@ -1,4 +1,9 @@
 //! Damaged, foreign and incomplete files: each is refused by its own kind, with path and offset, and left as it is.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking, and its numbers are small"
+)]
 
 mod common;
 
@@ -268,7 +273,8 @@ fn a_missing_control_file_is_corruption_where_there_are_messages() {
 
 #[test]
 fn a_damaged_control_file_is_refused() {
-    let damaged: [(ErrorKind, fn(&mut Vec<u8>)); 6] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damaged: [(ErrorKind, Damage); 6] = [
         (ErrorKind::EmptyFile, |bytes| bytes.clear()),
         (ErrorKind::Truncated, |bytes| bytes.truncate(4095)),
         (ErrorKind::BadMagic, |bytes| bytes[0] = 0),
@@ -319,11 +325,17 @@ fn symlinks_fifos_and_directories_under_our_names_are_refused() {
         for kind in ["symlink", "fifo", "directory"] {
             let (dir, _segments) = log_of(3);
             let path = dir.path().join(name);
-            let aside = dir.path().parent().unwrap().join(format!("{}-aside", dir.path().file_name().unwrap().display()));
+            let aside = dir
+                .path()
+                .parent()
+                .unwrap()
+                .join(format!("{}-aside", dir.path().file_name().unwrap().display()));
             fs::rename(&path, &aside).unwrap();
             match kind {
                 "symlink" => std::os::unix::fs::symlink(&aside, &path).unwrap(),
-                "fifo" => assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success()),
+                "fifo" => {
+                    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+                }
                 _ => fs::create_dir(&path).unwrap(),
             }
             let error = write_error(dir.path());
@@ -366,7 +378,8 @@ fn noise_in_the_place_of_records_never_panics() {
                 assert!(messages.iter().all(|m| m.payload == payload(m.seq, 1000)));
                 assert_eq!(messages.len(), 20);
             }
-            let _ = Chronicle::open(dir.path(), &options()).and_then(|log| log.writer(Duration::ZERO).map(|_| ()));
+            let _ = Chronicle::open(dir.path(), &options())
+                .and_then(|log| log.writer(Duration::ZERO).map(|_| ()));
             Ok(())
         })
         .unwrap();

@@ -1,4 +1,9 @@
 //! Finding, going backward, named readers, retention, claims.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking, and its numbers are small"
+)]
 
 mod common;
 
@@ -36,7 +41,9 @@ fn drain_back(reader: &mut Reader) -> Result<Vec<(u64, Vec<u8>)>> {
             return Ok(messages);
         }
         messages.extend(
-            entries[..run.count].iter().map(|e| (e.seq, slab[e.offset as usize..][..e.length as usize].to_vec())),
+            entries[..run.count]
+                .iter()
+                .map(|e| (e.seq, slab[e.offset as usize..][..e.length as usize].to_vec())),
         );
     }
 }
@@ -74,11 +81,13 @@ fn every_seq_is_found_with_the_index_without_it_and_with_a_wrong_one() {
         |bytes: &mut Vec<u8>| bytes[0] = 0,
         |bytes: &mut Vec<u8>| bytes.clear(),
         // Entries of another place, each with a right checksum.
-        |bytes: &mut Vec<u8>| bytes[64..].chunks_mut(32).for_each(|entry| {
-            entry[16..24].copy_from_slice(&8192u64.to_le_bytes());
-            let checksum = chronicle_core::crc32(&entry[..28]);
-            entry[28..].copy_from_slice(&checksum.to_le_bytes());
-        }),
+        |bytes: &mut Vec<u8>| {
+            bytes[64..].chunks_mut(32).for_each(|entry| {
+                entry[16..24].copy_from_slice(&8192u64.to_le_bytes());
+                let checksum = chronicle_core::crc32(&entry[..28]);
+                entry[28..].copy_from_slice(&checksum.to_le_bytes());
+            });
+        },
     ] {
         fs::write(&index, &good).unwrap();
         patch(&index, 0, damage);
@@ -348,7 +357,8 @@ fn a_reader_whose_place_is_pruned_gets_the_gap_and_may_go_on() {
     let mut reader = log.named_reader("r", From::Start).unwrap();
     let (mut slab, mut entries) = (vec![0; 4096], vec![Entry::default(); 2]);
     reader.poll(&mut slab, &mut entries).unwrap();
-    let first = log.prune(&Retention { keep_bytes: Some(0), keep_unread: false, ..Retention::default() }, false);
+    let first =
+        log.prune(&Retention { keep_bytes: Some(0), keep_unread: false, ..Retention::default() }, false);
     let first = first.unwrap().first_seq;
     let error = loop {
         match reader.poll(&mut slab, &mut entries) {

@@ -1,4 +1,9 @@
 //! Appending, reading, rolling and reopening.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking, and its numbers are small"
+)]
 
 mod common;
 
@@ -146,7 +151,10 @@ fn a_batch_that_cannot_be_is_refused_whole() {
     assert_eq!(refused(&mut writer, &[item(3, 0), item(1, 0)], None), ErrorKind::InvalidArgument);
     assert_eq!(refused(&mut writer, &[item(3, 65_536)], None), ErrorKind::InvalidArgument);
     assert_eq!(refused(&mut writer, &[item(3, 0)], Some(1)), ErrorKind::Conflict);
-    assert_eq!(refused(&mut writer, &[item(1 << 30, 0), item(1 << 30, 0), item(3, 0)], None), ErrorKind::TooLarge);
+    assert_eq!(
+        refused(&mut writer, &[item(1 << 30, 0), item(1 << 30, 0), item(3, 0)], None),
+        ErrorKind::TooLarge
+    );
     assert_eq!(writer.next_seq(), 0);
     assert!(read_all(&log).unwrap().is_empty());
 }
