@@ -251,6 +251,12 @@ impl Control {
         stored != [0; 16] && checksum == crc32(&stored) && stored == platform::boot_id()
     }
 
+    /// Whether every record below the head is known to be there: a writer of this boot has recovered the log, or, where boots are
+    /// not known, one has it open.
+    pub(crate) fn recovered(&self) -> bool {
+        self.same_boot() || (platform::boot_id() == [0; 16] && self.writer_pid().is_some())
+    }
+
     /// Says that the log was recovered in this boot. The checksum goes last: a half-written id is of no boot.
     pub(crate) fn set_boot(&self) {
         let boot = platform::boot_id();

@@ -7,7 +7,6 @@ use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::MessageHeader;
 use crate::index;
-use crate::layout::HEADER_LEN;
 use crate::record::{self, Place, Record};
 use crate::segment::Segment;
 
@@ -74,7 +73,8 @@ impl Cursor {
                     self.place = self.place.after(&header);
                 }
                 Record::Unpublished => return Ok(None),
-                Record::End => self.cross(inner)?,
+                Record::End if self.cross(inner)? => {}
+                Record::End => return Ok(None),
             }
         }
     }
@@ -90,12 +90,7 @@ impl Cursor {
     /// Copies the payload of the message at the place out and checks the copy.
     #[inline]
     pub(crate) fn copy(&self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a place lies inside of a mapping, whose length is a usize"
-        )]
-        let offset = self.place.offset as usize + HEADER_LEN;
-        self.segment.region.copy_out(offset, payload);
+        self.segment.region.copy_out(self.place.payload_offset(), payload);
         let actual = crc32(payload);
         if actual != header.checksum {
             return Err(record::locate(header.payload_mismatch(actual), &self.segment, &self.place));
@@ -103,17 +98,50 @@ impl Cursor {
         Ok(())
     }
 
-    /// Goes on in the next segment, which was there before END was published.
+    /// Whether the message at the place and the rest of its batch are there, payloads included.
+    pub(crate) fn holds_whole_batch(&self, header: &MessageHeader) -> bool {
+        let (mut place, mut header) = (self.place, *header);
+        loop {
+            let checksum = record::payload_checksum(
+                &self.segment.region,
+                place.payload_offset(),
+                header.length as usize,
+            );
+            if checksum != header.checksum {
+                return false;
+            }
+            if header.batch_remaining == 0 {
+                return true;
+            }
+            let left = header.batch_remaining - 1;
+            place = place.after(&header);
+            header = match record::read(&self.segment, &place) {
+                Ok(Record::Message(next)) if next.batch_remaining == left => next,
+                _ => return false,
+            };
+        }
+    }
+
+    /// Goes on in the next segment, which was there before END was published. False when it still has to come: END in an
+    /// empty segment says that a larger one takes its name.
     #[cold]
-    fn cross(&mut self, inner: &Inner) -> Result<()> {
+    fn cross(&mut self, inner: &Inner) -> Result<bool> {
+        if self.place.seq == self.segment.header.base_seq {
+            inner.forget(self.place.seq);
+        }
         let mut next = Self::start_of(inner, self.place.seq)?;
+        if self.place.seq == self.segment.header.base_seq
+            && record::read(&next.segment, &next.place)? == Record::End
+        {
+            return Ok(false);
+        }
         if !next.place.follows(&self.place) {
             let message = "the segment is older than the one before it";
             return Err(record::locate(Error::new(ErrorKind::Corrupt, message), &next.segment, &next.place));
         }
         (next.min_seq, next.min_timestamp_ns) = (self.min_seq, self.min_timestamp_ns);
         *self = next;
-        Ok(())
+        Ok(true)
     }
 
     /// The seq of the next message that is wanted.

@@ -61,8 +61,7 @@ impl Mark {
 
     /// The place of the record, if it is the one that the mark says.
     pub(crate) fn place(&self, segment: &Segment) -> Option<Place> {
-        let inside =
-            self.offset >= SEGMENT_HEADER_LEN as u64 && self.offset + HEADER_LEN as u64 <= segment.end();
+        let inside = (SEGMENT_HEADER_LEN as u64..=segment.end() - HEADER_LEN as u64).contains(&self.offset);
         if !inside || !self.offset.is_multiple_of(HEADER_LEN as u64) {
             return None;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::chronicle::Inner;
 use crate::cursor::Cursor;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::header::MessageHeader;
 use crate::position::Position;
 use crate::record;
@@ -69,6 +69,10 @@ pub struct Reader {
     durable: Option<u64>,
     /// Whether the reader has gone backward, which starts from an exact place.
     turned: bool,
+    /// Whether a writer has recovered the log in this boot, as far as it was looked at.
+    recovered: bool,
+    /// Before that: messages below this seq are of batches that were found whole.
+    whole_before: u64,
     /// Of a named reader.
     pub(crate) position: Option<Position>,
     pub(crate) moved_back_from: Option<u64>,
@@ -92,6 +96,8 @@ impl Reader {
             idle: 0,
             durable: None,
             turned: false,
+            recovered: false,
+            whole_before: 0,
             position: None,
             moved_back_from: None,
         })
@@ -195,7 +201,8 @@ impl Reader {
     /// The next message that is wanted and may be seen.
     #[inline]
     fn peek(&mut self) -> Result<Option<MessageHeader>> {
-        let Some(header) = self.cursor.peek(&self.inner)? else { return Ok(None) };
+        let peeked = if self.recovered { self.cursor.peek(&self.inner)? } else { self.peek_unrecovered()? };
+        let Some(header) = peeked else { return Ok(None) };
         match self.durable {
             Some(durable) if header.seq >= durable => {
                 let durable = self.inner.control.durable();
@@ -203,6 +210,25 @@ impl Reader {
                 Ok((header.seq < durable).then_some(header))
             }
             _ => Ok(Some(header)),
+        }
+    }
+
+    /// After a power cut and before a writer has recovered the log: it ends where the recovery will cut it, which is no
+    /// corruption.
+    #[cold]
+    fn peek_unrecovered(&mut self) -> Result<Option<MessageHeader>> {
+        self.recovered = self.inner.control.recovered();
+        let peeked = self.cursor.peek(&self.inner);
+        let seq = self.cursor.place.seq;
+        let torn = !self.recovered && seq >= self.inner.control.stored_durable();
+        match peeked {
+            Ok(Some(header)) if torn && seq >= self.whole_before => {
+                let whole = self.cursor.holds_whole_batch(&header);
+                self.whole_before = if whole { seq + 1 + u64::from(header.batch_remaining) } else { seq };
+                Ok(whole.then_some(header))
+            }
+            Err(e) if torn && e.kind() != ErrorKind::UnsupportedFeature => Ok(None),
+            other => other,
         }
     }
 

@@ -21,6 +21,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The offset of the payload, in a mapping.
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a place lies inside of a mapping, whose length is a usize"
+    )]
+    pub(crate) fn payload_offset(&self) -> usize {
+        self.offset as usize + HEADER_LEN
+    }
+
     /// Whether neither epoch nor time fall from `before` to here.
     pub(crate) fn follows(&self, before: &Self) -> bool {
         self.epoch >= before.epoch && self.timestamp_ns >= before.timestamp_ns

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::chronicle::{Chronicle, Inner};
 use crate::clock;
+use crate::directory::open_regular;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::platform;
@@ -88,6 +89,13 @@ pub(crate) fn prune(inner: &Inner, retention: &Retention, dry_run: bool) -> Resu
         going.retain(|candidate| candidate.next_base <= position);
         let left = going.last().map_or(before, |last| last.next_base);
         inner.control.set_first_seq(before.max(left));
+    }
+    // The first segment that is left must not be one whose header or name a power cut can take.
+    if let Some(last) = going.last() {
+        let path = inner.directory.segment(last.next_base);
+        let synced = open_regular(&path, true).map(|file| file.sync_data())?;
+        synced.map_err(|e| Error::io("sync the segment", &path, &e))?;
+        inner.directory.sync()?;
     }
     // A segment that is missing below this word was pruned; after a power cut the word must still say so.
     inner.control.flush()?;

@@ -3,7 +3,6 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::MessageHeader;
 use crate::index::Marker;
-use crate::layout::HEADER_LEN;
 use crate::record::{self, Place, Record};
 use crate::segment::Segment;
 
@@ -79,13 +78,11 @@ fn check(
     header: &MessageHeader,
     batch: Option<(Place, u32)>,
 ) -> Result<()> {
-    if batch.is_some_and(|(_, left)| left != header.batch_remaining + 1) {
+    if batch.is_some_and(|(_, left)| left - 1 != header.batch_remaining) {
         let message = "the record is not the next one of its batch";
         return Err(record::locate(Error::new(ErrorKind::Corrupt, message), segment, place));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
-    let payload = place.offset as usize + HEADER_LEN;
-    let actual = record::payload_checksum(&segment.region, payload, header.length as usize);
+    let actual = record::payload_checksum(&segment.region, place.payload_offset(), header.length as usize);
     if actual == header.checksum {
         return Ok(());
     }
