@@ -1,7 +1,6 @@
 //! Making messages survive a power cut: one flush for everybody who waits, of the dirty range alone.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use crate::active::Active;
 use crate::chronicle::Inner;
+use crate::directory::open_regular;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Asks for flushes of what one [`Writer`](crate::Writer) has appended. Clones may be used from any thread.
@@ -24,6 +24,8 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     poisoned: AtomicBool,
+    /// The process of the writer: a forked child does not know what its parent appends.
+    pid: u32,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ struct State {
     flushing: bool,
     stop: bool,
     failure: Option<Error>,
+    /// The end of the log when its writer was dropped: what comes behind it is another writer's.
+    closed_at: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,12 +59,14 @@ impl Durability {
         durable: u64,
     ) -> Self {
         let dirty = VecDeque::from([Dirty { active, flushed: 0, named: false }]);
-        let state = State { dirty, inherited, durable, flushing: false, stop: false, failure: None };
+        let state =
+            State { dirty, inherited, durable, flushing: false, stop: false, failure: None, closed_at: None };
         let shared = Shared {
             inner: Arc::clone(inner),
             state: Mutex::new(state),
             changed: Condvar::new(),
             poisoned: AtomicBool::new(false),
+            pid: std::process::id(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -70,16 +76,28 @@ impl Durability {
     ///
     /// # Errors
     /// [`ErrorKind::Poisoned`] when this or an earlier flush failed. The kernel may have dropped the pages, so there is no
-    /// second try: the writer refuses to go on, and the chronicle has to be opened again.
+    /// second try: the writer refuses to go on, and the chronicle has to be opened again. [`ErrorKind::Closed`] when the
+    /// writer was dropped before its messages were flushed, [`ErrorKind::Forked`] in a forked child.
     pub fn sync(&self) -> Result<u64> {
+        if std::process::id() != self.shared.pid {
+            let message =
+                "this process was forked from the one that opened the chronicle, which alone may flush";
+            return Err(Error::new(ErrorKind::Forked, message));
+        }
         let target = self.shared.inner.control.head();
         let mut state = self.lock();
         loop {
             if let Some(failure) = &state.failure {
                 return Err(failure.clone());
             }
-            if state.durable >= target {
+            if state.durable >= state.closed_at.unwrap_or(target) {
                 return Ok(state.durable);
+            }
+            if state.closed_at.is_some() {
+                return Err(Error::new(
+                    ErrorKind::Closed,
+                    "the writer was dropped before its messages were flushed",
+                ));
             }
             if !state.flushing {
                 state = self.lead(state);
@@ -110,6 +128,17 @@ impl Durability {
     /// The segment that is appended to from now on. The one before it has its END.
     pub(crate) fn follow(&self, active: Arc<Active>) {
         self.lock().dirty.push_back(Dirty { active, flushed: 0, named: false });
+    }
+
+    /// The writer is about to release its lock: waits for a flush under way, and allows no further one.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        while state.flushing {
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.closed_at = Some(self.shared.inner.control.head());
+        drop(state);
+        self.shared.changed.notify_all();
     }
 
     /// Flushes for everybody: the state is unlocked meanwhile, so appends and rolls go on.
@@ -152,8 +181,11 @@ impl Durability {
     /// Flushes each segment's dirty range, then the names of new ones. Returns how far each is flushed.
     fn flush(&self, inherited: &[PathBuf], work: Vec<Dirty>) -> Result<Vec<u64>> {
         for path in inherited {
-            let synced = File::open(path).and_then(|file| file.sync_data());
-            synced.map_err(|e| Error::io("sync the segment", path, &e))?;
+            match open_regular(path, true) {
+                // Pruned meanwhile.
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                opened => opened?.sync_data().map_err(|e| Error::io("sync the segment", path, &e))?,
+            }
         }
         let mut names = !inherited.is_empty();
         let mut done = Vec::with_capacity(work.len());

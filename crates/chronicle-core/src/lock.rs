@@ -10,7 +10,18 @@ use crate::platform;
 /// Held for as long as the value lives.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
-    _file: File,
+    file: File,
+    pid: u32,
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a forked child, which has the same open file; and that child must not release it.
+        if std::process::id() == self.pid {
+            // The kernel releases at the last close what cannot be released here.
+            let _ = self.file.unlock();
+        }
+    }
 }
 
 impl WriterLock {
@@ -50,7 +61,7 @@ impl WriterLock {
             // A file that was replaced under the name after it was opened is no lock that anybody else would meet.
             match std::fs::symlink_metadata(&path) {
                 Ok(named) if platform::file_id(&named) == platform::file_id(&held) => {
-                    return Ok(Some(Self { _file: file }));
+                    return Ok(Some(Self { file, pid: std::process::id() }));
                 }
                 _ => {}
             }

@@ -61,7 +61,10 @@ impl Preparer {
         let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("chronicle-prepare".to_owned())
-            .spawn(move || worker.run(unindexed))
+            .spawn(move || {
+                let _idle = Idle(&worker);
+                worker.run(unindexed);
+            })
             .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start the helper thread: {e}")))?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -119,6 +122,16 @@ impl Drop for Preparer {
             // What cannot be removed now, the next opening removes.
             let _ = blank.discard();
         }
+    }
+}
+
+/// Says at the end of the thread, also at one by a panic, that no segment is being prepared any more: the roll waits for it.
+struct Idle<'a>(&'a Shared);
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.lock().preparing = false;
+        self.0.changed.notify_all();
     }
 }
 
