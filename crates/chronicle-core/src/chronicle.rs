@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::control::{Control, Identity};
 use crate::cursor::Cursor;
@@ -23,6 +23,8 @@ use crate::writer::Writer;
 
 /// How long an opener waits for another one that is creating the chronicle.
 const CREATION_WAIT: Duration = Duration::from_secs(10);
+/// How often it looks whether the other one is done.
+const CREATION_PAUSE: Duration = Duration::from_millis(20);
 
 /// An open chronicle: hands out a [`Writer`] and any number of [`Reader`]s. Clones are cheap and share everything.
 ///
@@ -252,6 +254,11 @@ impl Inner {
         mapped.insert(base, Arc::downgrade(&segment));
         Ok(segment)
     }
+
+    /// Opens the segment that starts at `base` anew when it is asked for next: another file may have its name by now.
+    pub(crate) fn forget(&self, base: u64) {
+        self.mapped.lock().unwrap_or_else(PoisonError::into_inner).remove(&base);
+    }
 }
 
 fn ensure_directory(dir: &Path, options: &Options) -> Result<()> {
@@ -296,10 +303,7 @@ fn create(directory: &Directory, options: &Options) -> Result<()> {
     if options.read_only || !options.create {
         return Err(unfinished.err().unwrap_or_else(|| not_found(directory.path())));
     }
-    let _lock = WriterLock::acquire(directory, options.mode, CREATION_WAIT, || None)?;
-    if directory.control().exists() {
-        return Ok(());
-    }
+    let Some(_lock) = creation_lock(directory, options)? else { return Ok(()) };
     check_unfinished(directory)?;
     directory.remove_temporaries()?;
     for base in directory.segments()? {
@@ -319,6 +323,21 @@ fn create(directory: &Directory, options: &Options) -> Result<()> {
     crate::fault::point("create.control");
     directory.sync()?;
     sync_parent(directory.path())
+}
+
+/// The writer lock, or none when another process has created the chronicle: that one may keep the lock as its writer.
+fn creation_lock(directory: &Directory, options: &Options) -> Result<Option<WriterLock>> {
+    let start = Instant::now();
+    loop {
+        let lock = WriterLock::acquire(directory, options.mode, CREATION_PAUSE, || None);
+        if directory.control().exists() {
+            return Ok(None);
+        }
+        match lock {
+            Err(e) if e.kind() == ErrorKind::Locked && start.elapsed() < CREATION_WAIT => {}
+            other => return other.map(Some),
+        }
+    }
 }
 
 /// An interrupted creation leaves at most the first segment, and no message in it. Anything else has lost its control file.

@@ -72,9 +72,8 @@ impl Cursor {
                     }
                     self.place = self.place.after(&header);
                 }
-                Record::Unpublished => return Ok(None),
                 Record::End if self.cross(inner)? => {}
-                Record::End => return Ok(None),
+                Record::Unpublished | Record::End => return Ok(None),
             }
         }
     }

@@ -8,14 +8,16 @@ use crate::checksum::crc32;
 use crate::clock;
 use crate::directory::{Directory, create_new, open_regular, rename};
 use crate::error::{Error, ErrorKind, Result};
-use crate::header::{u32_at, u64_at};
+use crate::fault;
+use crate::header::{MessageHeader, u32_at, u64_at};
 use crate::layout::{
     FIRST_SEGMENT_BYTES, HEADER_LEN, MAX_SEGMENT_FILE_LEN, MAX_SEQ, SEGMENT_ALIGN, SEGMENT_HEADER_LEN,
     align_up,
 };
 use crate::platform;
 use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
-use crate::record::Place;
+use crate::quarantine;
+use crate::record::{self, Place, Record};
 use crate::region::Region;
 
 pub(crate) const MAGIC: [u8; 8] = *b"CHRONSEG";
@@ -168,6 +170,9 @@ impl Segment {
         };
         let done = platform::zero(file, from, self.end() - from);
         if !done.map_err(|e| Error::io("zero the segment's tail", &self.path, &e))? {
+            // The tail of a sealed segment may have been given back.
+            platform::fill_holes(file, from, self.end() - from)
+                .map_err(|e| Error::io("allocate the segment's tail", &self.path, &e))?;
             self.store_zeros(from);
         }
         Ok(())
@@ -235,6 +240,13 @@ impl Blank {
     /// Allocates `size` bytes under the temporary name and makes the first `resident` of them resident.
     pub(crate) fn create(directory: &Directory, size: u64, mode: u32, resident: usize) -> Result<Self> {
         let path = directory.segment_temporary();
+        // Left by a roll that failed: the name belongs to whoever holds the writer lock.
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove the file", &path, &e));
+            }
+            _ => {}
+        }
         let file = create_new(&path, mode)?;
         let blank = Self::prepare(file, path.clone(), size, resident);
         if blank.is_err() {
@@ -267,6 +279,50 @@ impl Blank {
         previous_timestamp_ns: u64,
         epoch: u32,
     ) -> Result<Segment> {
+        let path = directory.segment(base_seq);
+        if path.exists() {
+            return Err(Error::new(ErrorKind::Corrupt, "the next segment exists already").at_path(&path));
+        }
+        let header = self.write_header(id, base_seq, previous_timestamp_ns, epoch);
+        rename(&self.path, &path)?;
+        Ok(Segment { header, region: self.region, path, file: Some(self.file) })
+    }
+
+    /// Takes the name of `old`, an empty segment that is too small for the message to come.
+    ///
+    /// END is stored in `old` first: so whoever has it mapped looks at the name again. Should the rename fail, END stays, and
+    /// the caller has to try again before it appends.
+    pub(crate) fn replace(
+        self,
+        directory: &Directory,
+        old: &Segment,
+        place: &Place,
+        mode: u32,
+    ) -> Result<Segment> {
+        let header = self.write_header(&old.header.chronicle_id, place.seq, place.timestamp_ns, place.epoch);
+        let path = old.path.clone();
+        // The old header is on the disk, so the new one must be before it takes the name.
+        self.file.sync_data().map_err(|e| Error::io("sync the segment", &self.path, &e))?;
+        if record::read(old, &old.start())? == Record::Unpublished {
+            let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
+            crate::writer::publish_record(&old.region, place.offset, &end);
+        }
+        fault::point("roll.emptied");
+        if cfg!(windows) {
+            // A mapped file cannot be replaced there, but it can be moved.
+            quarantine::move_segment(directory, place.seq, mode)?;
+        }
+        rename(&self.path, &path)?;
+        Ok(Segment { header, region: self.region, path, file: Some(self.file) })
+    }
+
+    fn write_header(
+        &self,
+        id: &ChronicleId,
+        base_seq: u64,
+        previous_timestamp_ns: u64,
+        epoch: u32,
+    ) -> SegmentHeader {
         let header = SegmentHeader {
             chronicle_id: *id,
             base_seq,
@@ -276,12 +332,7 @@ impl Blank {
             epoch,
         };
         self.region.copy_in(0, &header.to_bytes());
-        let path = directory.segment(base_seq);
-        if path.exists() {
-            return Err(Error::new(ErrorKind::Corrupt, "the next segment exists already").at_path(&path));
-        }
-        rename(&self.path, &path)?;
-        Ok(Segment { header, region: self.region, path, file: Some(self.file) })
+        header
     }
 
     /// Removes the file: the segment is not needed.

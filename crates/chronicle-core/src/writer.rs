@@ -323,9 +323,15 @@ impl Writer {
             None => Blank::create(&inner.directory, size, inner.options.mode, 0)?,
         };
         fault::point("roll.created");
-        let id = &inner.control.identity.chronicle_id;
-        let next =
-            blank.name(&inner.directory, id, self.place.seq, self.place.timestamp_ns, self.place.epoch)?;
+        let (old, place) = (&self.active.segment, &self.place);
+        let next = if place.seq == old.header.base_seq {
+            // Until the roll is done no append may go on here, behind END.
+            self.limit = 0;
+            blank.replace(&inner.directory, old, place, inner.options.mode)?
+        } else {
+            let id = &inner.control.identity.chronicle_id;
+            blank.name(&inner.directory, id, place.seq, place.timestamp_ns, place.epoch)?
+        };
         fault::point("roll.named");
         publish_end(&self.active, &self.place);
         fault::point("roll.ended");
@@ -362,6 +368,7 @@ impl Drop for Writer {
             // Nobody is left to tell of a failure: durable_seq stays where it was, which is the truth.
             let _ = self.durability.sync().and_then(|_| self.inner.control.flush());
         }
+        self.durability.close();
         self.inner.control.set_writer_pid(0);
     }
 }

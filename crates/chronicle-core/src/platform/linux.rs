@@ -34,6 +34,14 @@ pub(crate) fn zero(file: &File, offset: u64, len: u64) -> io::Result<bool> {
     }
 }
 
+/// Allocates what is not allocated of `offset..offset + len` and changes no byte. Without a call for it there are no holes.
+pub(crate) fn fill_holes(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    match range(file, FallocateFlags::KEEP_SIZE, offset, len) {
+        Err(Errno::OPNOTSUPP) => Ok(()),
+        other => other.map_err(io::Error::from),
+    }
+}
+
 /// Gives the blocks of `offset..offset + len` back; a file system that cannot keeps them.
 pub(crate) fn punch(file: &File, offset: u64, len: u64) -> io::Result<()> {
     match range(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, len) {

@@ -24,6 +24,12 @@ pub(crate) fn zero(_file: &File, _offset: u64, _len: u64) -> io::Result<bool> {
     Ok(false)
 }
 
+/// There are no holes: [`punch`] makes none.
+#[expect(clippy::unnecessary_wraps, reason = "the Linux twin can fail")]
+pub(crate) fn fill_holes(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
+    Ok(())
+}
+
 /// Keeps the blocks: the standard library has no call that gives a part of a file back.
 #[expect(clippy::unnecessary_wraps, reason = "the Linux twin can fail")]
 pub(crate) fn punch(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
