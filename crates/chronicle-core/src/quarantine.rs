@@ -1,7 +1,7 @@
 //! Where bytes go that recovery cuts from the log and that may be worth a look: nothing valid is ever thrown away.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::directory::{Directory, create_new, open_regular, rename};
@@ -12,17 +12,17 @@ use crate::platform;
 use crate::record::Place;
 use crate::segment::Segment;
 
-/// Whether a valid record of the log stands anywhere behind `place`.
+/// The largest epoch of the valid records that stand anywhere behind `place`, if there are any.
 #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
-pub(crate) fn holds_records(segment: &Segment, place: &Place) -> bool {
+pub(crate) fn newest_epoch(segment: &Segment, place: &Place) -> Option<u32> {
     let region = &segment.region;
     let places = (place.offset as usize..region.len()).step_by(HEADER_LEN);
     places
         .filter(|offset| crate::wait::published(region.word32(offset + COMMIT_WORD)) & COMMIT_VALID != 0)
-        .any(|offset| {
-            MessageHeader::from_bytes(&region.header_bytes(offset))
-                .is_ok_and(|header| header.seq >= place.seq)
-        })
+        .filter_map(|offset| MessageHeader::from_bytes(&region.header_bytes(offset)).ok())
+        .filter(|header| header.seq >= place.seq)
+        .map(|header| header.epoch)
+        .max()
 }
 
 /// Copies the bytes behind `place` up to the last that is not zero, and makes the copy durable.
@@ -35,17 +35,33 @@ pub(crate) fn copy_tail(
     ensure(directory, mode)?;
     let (mut file, path) =
         fresh(directory, &format!("{:020}.{}.cut", segment.header.base_seq, place.offset), mode)?;
-    #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
+    keep(directory, path, |path| {
+        write_tail(segment, place, &mut file)
+            .and_then(|()| file.sync_all())
+            .map_err(|e| Error::io("copy the cut bytes", path, &e))
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
+fn write_tail(segment: &Segment, place: &Place, file: &mut File) -> io::Result<()> {
     let mut offset = place.offset as usize;
     let mut buffer = vec![0; 1 << 20];
     let end = data_end(segment, offset, &mut buffer);
     while offset < end {
         let step = buffer.len().min(end - offset);
         segment.region.copy_out(offset, &mut buffer[..step]);
-        file.write_all(&buffer[..step]).map_err(|e| Error::io("copy the cut bytes", &path, &e))?;
+        file.write_all(&buffer[..step])?;
         offset += step;
     }
-    file.sync_all().map_err(|e| Error::io("sync the cut bytes", &path, &e))?;
+    Ok(())
+}
+
+/// Fills a file and makes its name durable. A part of a copy does not stay: each try would leave one on a full disk.
+fn keep(directory: &Directory, path: PathBuf, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    if let Err(e) = fill(&path) {
+        let _ = std::fs::remove_file(&path);
+        return Err(e);
+    }
     sync(directory)?;
     Ok(path)
 }
@@ -64,12 +80,12 @@ pub(crate) fn copy_file(directory: &Directory, source: &Path, mode: u32) -> Resu
     ensure(directory, mode)?;
     let name = source.file_name().unwrap_or_default().to_string_lossy();
     let (mut copy, path) = fresh(directory, &name, mode)?;
-    let mut file = open_regular(source, false)?;
-    std::io::copy(&mut file, &mut copy)
-        .and_then(|_| copy.sync_all())
-        .map_err(|e| Error::io("copy the damaged file", &path, &e))?;
-    sync(directory)?;
-    Ok(path)
+    keep(directory, path, |path| {
+        let mut file = open_regular(source, false)?;
+        io::copy(&mut file, &mut copy)
+            .and_then(|_| copy.sync_all())
+            .map_err(|e| Error::io("copy the damaged file", path, &e))
+    })
 }
 
 /// The offset behind the last byte from `from` on that is not zero.
@@ -108,5 +124,7 @@ fn fresh(directory: &Directory, name: &str, mode: u32) -> Result<(File, PathBuf)
 
 fn sync(directory: &Directory) -> Result<()> {
     let path = directory.quarantine();
-    platform::sync_dir(&path).map_err(|e| Error::io("sync the directory", &path, &e))
+    platform::sync_dir(&path).map_err(|e| Error::io("sync the directory", &path, &e))?;
+    // The quarantine itself may be new.
+    directory.sync()
 }

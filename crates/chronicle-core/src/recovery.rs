@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::chronicle::Inner;
+use crate::directory::open_regular;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::MessageHeader;
@@ -10,7 +11,7 @@ use crate::index::Mark;
 use crate::position::{self, Position};
 use crate::quarantine;
 use crate::record::{self, Place, Record};
-use crate::segment::{Blank, Segment, next_size};
+use crate::segment::{Blank, Segment, header_of, next_size};
 use crate::walk::{Stop, Walk, walk};
 
 /// What opening for writing found and did.
@@ -54,6 +55,8 @@ struct Recovery<'a> {
     promised: u64,
     report: RecoveryReport,
     changed: bool,
+    /// The largest epoch in what is cut and set aside: it must not be used again.
+    cut_epoch: u32,
     marks: Vec<Mark>,
 }
 
@@ -65,7 +68,8 @@ pub(crate) fn recover(inner: &Inner) -> Result<Recovered> {
     let promised = if same_boot { durable.max(control.head()) } else { durable };
     let report = RecoveryReport { same_boot, ..RecoveryReport::default() };
     let unsure = bases.partition_point(|&base| base < durable).saturating_sub(1);
-    let mut recovery = Recovery { inner, bases, promised, report, changed: false, marks: Vec::new() };
+    let mut recovery =
+        Recovery { inner, bases, promised, report, changed: false, cut_epoch: 0, marks: Vec::new() };
     let start = if same_boot { recovery.last_used()? } else { unsure };
     let (active, place) = recovery.walk_from(start)?;
     fault::point("recovery.walked");
@@ -77,7 +81,8 @@ impl Recovery<'_> {
     fn last_used(&self) -> Result<usize> {
         let last = self.bases.len() - 1;
         let segment = self.open(last)?;
-        let empty = matches!(record::read(&segment, &segment.start()), Ok(Record::Unpublished));
+        let first = record::read(&segment, &segment.start());
+        let empty = matches!(first, Ok(Record::Unpublished | Record::End));
         Ok(if empty { last.saturating_sub(1) } else { last })
     }
 
@@ -94,10 +99,14 @@ impl Recovery<'_> {
                 (Err(e), Some((sealed, place))) if self.may_be_lost(index, &e) => {
                     return self.end_without_next(index - 1, &sealed, place);
                 }
-                (Ok(segment), Some((_, place))) if !segment.start().follows(&place) => {
-                    let start = segment.start();
-                    let older = Error::new(ErrorKind::Corrupt, "the segment is older than the one before it");
-                    return self.tear(index, segment, start, Some(older));
+                (Ok(segment), Some((sealed, place))) if !segment.start().follows(&place) => {
+                    if self.report.same_boot || segment.header.base_seq < self.promised {
+                        let message = "the segment is older than the one before it";
+                        let error = Error::new(ErrorKind::Corrupt, message);
+                        return Err(record::locate(error, &segment, &segment.start()));
+                    }
+                    // An earlier life of the log left it, and its removal was lost in a power cut.
+                    return self.end_without_next(index - 1, &sealed, place);
                 }
                 (opened, _) => opened?,
             };
@@ -147,7 +156,9 @@ impl Recovery<'_> {
         for base in later {
             self.set_aside(base)?;
         }
-        if !same_boot && (bad.is_some() || quarantine::holds_records(&segment, &place)) {
+        let stale = if same_boot { None } else { quarantine::newest_epoch(&segment, &place) };
+        self.cut_epoch = self.cut_epoch.max(stale.unwrap_or(0));
+        if !same_boot && (bad.is_some() || stale.is_some()) {
             let copy =
                 quarantine::copy_tail(&self.inner.directory, &segment, &place, self.inner.options.mode)?;
             self.report.quarantined.push(copy);
@@ -171,9 +182,12 @@ impl Recovery<'_> {
                 return Err(record::locate(Error::new(ErrorKind::Corrupt, message), &segment, &start));
             }
         }
+        let epoch = header_of(&self.inner.directory, base).map_or(0, |header| header.epoch);
+        self.cut_epoch = self.cut_epoch.max(epoch);
         let moved = quarantine::move_segment(&self.inner.directory, base, self.inner.options.mode)?;
         self.report.quarantined.push(moved);
         self.changed = true;
+        fault::point("recovery.aside");
         Ok(())
     }
 
@@ -183,6 +197,7 @@ impl Recovery<'_> {
         let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
         crate::writer::publish_record(&segment.region, place.offset, &end);
         segment.sync()?;
+        fault::point("recovery.ended");
         self.report.finished_roll = true;
         self.changed = true;
         Ok(())
@@ -205,9 +220,16 @@ impl Recovery<'_> {
         let limit = inner.options.segment_bytes.unwrap_or(inner.control.identity.segment_bytes);
         let size = next_size(Some(segment.end()), limit, 0);
         let blank = Blank::create(&inner.directory, size, inner.options.mode, 0)?;
-        let id = &inner.control.identity.chronicle_id;
-        let next = blank.name(&inner.directory, id, place.seq, place.timestamp_ns, place.epoch)?;
-        self.bases.push(place.seq);
+        let next = if place.seq == segment.header.base_seq {
+            // A roll out of an empty segment ended it, and did not get to the larger one.
+            blank.replace(&inner.directory, segment, &place, inner.options.mode)?
+        } else {
+            let id = &inner.control.identity.chronicle_id;
+            let next = blank.name(&inner.directory, id, place.seq, place.timestamp_ns, place.epoch)?;
+            self.bases.push(place.seq);
+            next
+        };
+        fault::point("recovery.named");
         self.marks.clear();
         self.report.finished_roll = true;
         self.changed = true;
@@ -218,14 +240,13 @@ impl Recovery<'_> {
     /// Makes the mended log durable where it was changed, and only then says so in the control file.
     fn settle(mut self, active: Segment, mut place: Place, unsure: usize) -> Result<Recovered> {
         let control = &self.inner.control;
-        let epoch = control.epoch().max(place.epoch).checked_add(1);
+        let epoch = control.epoch().max(place.epoch).max(self.cut_epoch).checked_add(1);
         place.epoch = epoch.ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up")
                 .at_path(control.path())
         })?;
-        if self.changed {
-            active.sync()?;
-            self.inner.directory.sync()?;
+        if self.changed || !self.report.same_boot {
+            self.sync_walked(&active, unsure)?;
         }
         control.set_epoch(place.epoch);
         control.set_head(place.seq);
@@ -235,7 +256,6 @@ impl Recovery<'_> {
             names.map(|&base| self.inner.directory.segment(base)).collect()
         } else {
             self.move_readers_back()?;
-            // All that was walked came from the disk, and what was changed is there.
             control.set_durable(place.seq);
             fault::point("recovery.durable");
             control.set_boot();
@@ -247,6 +267,19 @@ impl Recovery<'_> {
         let sealed = &self.bases[..self.bases.len() - 1];
         let unindexed = self.inner.directory.unindexed(sealed)?;
         Ok(Recovered { active, place, unflushed, marks: self.marks, unindexed, report: self.report })
+    }
+
+    /// Makes what was walked durable. Where the boot is not known, another process of this one may have written it; and a
+    /// recovery that was stopped may have changed it.
+    fn sync_walked(&self, active: &Segment, unsure: usize) -> Result<()> {
+        let sealed = self.bases.len() - 1;
+        for &base in &self.bases[unsure.min(sealed)..sealed] {
+            let path = self.inner.directory.segment(base);
+            let synced = open_regular(&path, true)?.sync_data();
+            synced.map_err(|e| Error::io("sync the segment", &path, &e))?;
+        }
+        active.sync()?;
+        self.inner.directory.sync()
     }
 
     /// Moves named readers back that lie behind the end: a power cut took messages that they had read.
