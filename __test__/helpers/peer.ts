@@ -1,5 +1,5 @@
 /** Another process: started by `start` of `process.ts` with a task and its arguments. */
-import { writeSync } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 
 import { Chronicle } from '../../index.ts'
 import { Sum, payloadOf, typeOf } from './payloads.ts'
@@ -11,18 +11,33 @@ function say(message: object): void {
   process.send?.(message)
 }
 
+/** Tells, in a file that outlives this process, that `append` has returned for everything up to `seq`. */
+function acknowledger(): (seq: number) => void {
+  const file = openSync(`${dir}.acknowledged`, 'w')
+  const bytes = new BigUint64Array(1)
+  return (seq) => {
+    bytes[0] = BigInt(seq) + 1n
+    writeSync(file, bytes, 0, 8, 0)
+  }
+}
+
 function append(log: Chronicle, seq: number): void {
   const given = log.append(payloadOf(seq), { type: typeOf(seq), expectedSeq: seq })
   if (given !== seq) throw new Error(`asked for ${seq}, got ${given}`)
 }
 
 const tasks: Record<string, () => void | Promise<void>> = {
-  /** Takes the writer lock and keeps it until the parent disconnects. */
+  /** Takes the writer lock and keeps it until it is told to end. */
   hold() {
     const log = Chronicle.open(dir)
     log.acquire()
+    const alive = setInterval(() => undefined, 1000)
     say({ held: process.pid })
-    process.once('disconnect', () => log.close())
+    process.once('SIGTERM', () => {
+      clearInterval(alive)
+      log.close()
+      process.disconnect?.()
+    })
   },
 
   /** Appends `count` messages from where the log stands, in steps that leave readers time to catch up. */
@@ -44,9 +59,10 @@ const tasks: Record<string, () => void | Promise<void>> = {
   appendForever() {
     const log = Chronicle.open(dir, { segmentBytes: 65_536, sync: 'none' })
     log.acquire({ wait: 5000 })
+    const acknowledge = acknowledger()
     for (let seq = log.nextSeq; ; seq++) {
       append(log, seq)
-      writeSync(1, `${seq}\n`)
+      acknowledge(seq)
     }
   },
 
@@ -54,11 +70,12 @@ const tasks: Record<string, () => void | Promise<void>> = {
   batchForever() {
     const log = Chronicle.open(dir, { segmentBytes: 65_536, sync: 'none' })
     log.acquire({ wait: 5000 })
+    const acknowledge = acknowledger()
     for (;;) {
       const first = log.nextSeq
       const size = 2 + (first % 40)
       log.appendBatch(Array.from({ length: size }, (_, index) => payloadOf(first + index)))
-      writeSync(1, `${first + size - 1}\n`)
+      acknowledge(first + size - 1)
     }
   },
 

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 import type { ExecutionContext } from 'ava'
@@ -10,14 +11,14 @@ const peer = fileURLToPath(new URL('peer.ts', import.meta.url))
 export class Peer {
   readonly child: ChildProcess
   readonly exit: Promise<{ code: number | null; signal: string | null }>
-  /** What it has written to standard output so far. */
-  output = ''
+  readonly #dir: string
+  readonly #messages: unknown[] = []
 
   constructor(t: ExecutionContext, task: string, dir: string, ...rest: number[]) {
-    this.child = fork(peer, [task, dir, ...rest.map(String)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
-    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.output += text
-    })
+    this.#dir = dir
+    rmSync(`${dir}.acknowledged`, { force: true })
+    this.child = fork(peer, [task, dir, ...rest.map(String)])
+    this.child.on('message', (message) => this.#messages.push(message))
     this.exit = once(this.child, 'close').then(([code, signal]) => ({ code, signal }))
     t.teardown(() => this.child.kill('SIGKILL'))
   }
@@ -28,11 +29,20 @@ export class Peer {
 
   /** The next message that it sends, or an error where it ends instead. */
   async message<T>(): Promise<T> {
-    const ended = this.exit.then(({ code, signal }) => {
-      throw new Error(`the process ended with ${code ?? signal}`)
-    })
-    const [message] = await Promise.race([once(this.child, 'message'), ended])
-    return message as T
+    const ended = this.exit.then(() => undefined)
+    while (this.#messages.length === 0) {
+      const ending = await Promise.race([once(this.child, 'message'), ended])
+      if (ending === undefined) break
+    }
+    if (this.#messages.length === 0) throw new Error('the process ended without a message')
+    return this.#messages.shift() as T
+  }
+
+  /** How many messages it has appended and told of before it was killed, or -1 where it told nothing yet. */
+  get acknowledged(): number {
+    const path = `${this.#dir}.acknowledged`
+    if (!existsSync(path) || statSync(path).size < 8) return -1
+    return Number(readFileSync(path).readBigUInt64LE(0))
   }
 
   /** Kills it so that nothing of it runs any more. */

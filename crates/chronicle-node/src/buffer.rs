@@ -56,14 +56,22 @@ impl View {
     pub fn bytes_mut(&mut self, name: &str) -> Result<&mut [u8], Failure> {
         self.expect_kind(sys::TypedarrayType::uint8_array, name, "Uint8Array")?;
         // SAFETY: as in `bytes`; callers with two views make sure by `overlaps` that they are apart.
-        Ok(if self.bytes == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(self.data, self.bytes) } })
+        Ok(if self.bytes == 0 {
+            &mut []
+        } else {
+            unsafe { slice::from_raw_parts_mut(self.data, self.bytes) }
+        })
     }
 
     /// The words of a `Uint32Array` that no other thread can write to.
     pub fn words(&self, name: &str) -> Result<&[u32], Failure> {
         self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
         // SAFETY: as in `bytes`; JavaScript aligns the elements of a `Uint32Array` to four bytes.
-        Ok(if self.bytes == 0 { &[] } else { unsafe { slice::from_raw_parts(self.data.cast(), self.bytes / 4) } })
+        Ok(if self.bytes == 0 {
+            &[]
+        } else {
+            unsafe { slice::from_raw_parts(self.data.cast(), self.bytes / 4) }
+        })
     }
 
     /// The words of a `Uint32Array` as the table that `poll` fills: eight words an entry.
@@ -109,7 +117,9 @@ impl Pinned {
     pub fn new(env: sys::napi_env, value: sys::napi_value, name: &str) -> Result<Self, Failure> {
         let view = View::of(env, value, name)?;
         if !view.shared || view.bytes == 0 || !view.data.addr().is_multiple_of(8) {
-            return Err(Failure::argument(format!("{name} must lie in a SharedArrayBuffer, aligned to eight bytes")));
+            return Err(Failure::argument(format!(
+                "{name} must lie in a SharedArrayBuffer, aligned to eight bytes"
+            )));
         }
         let mut reference = ptr::null_mut();
         // SAFETY: `value` is a typed array of the running call.

@@ -64,11 +64,10 @@ impl NativeChronicle {
         let make = || {
             let wait = duration("wait", wait_ms)?;
             let writer = self.chronicle.with(|chronicle| Ok(chronicle.writer(wait)?))?;
-            let durability = writer.durability();
             let appender = Rc::new(Appender::new(env.raw(), writer, control.0, stage.0)?);
             let child: Rc<dyn Close> = Rc::<Appender>::clone(&appender);
             self.adopt(&child);
-            Ok(NativeWriter::new(appender, durability))
+            Ok(NativeWriter::new(appender))
         };
         raise(&env, make())
     }

@@ -54,7 +54,9 @@ impl Failure {
             Self::Core(error) => error.to_string(),
             Self::Closed(what) => format!("the {what} is closed"),
             Self::Argument(message) => message.clone(),
-            Self::Panicked(message) => format!("internal failure, the handle is not used any more: {message}"),
+            Self::Panicked(message) => {
+                format!("internal failure, the handle is not used any more: {message}")
+            }
             Self::Node(error) => error.reason.clone(),
         }
     }

@@ -26,7 +26,8 @@ pub struct NativeHeader {
 impl NativeHeader {
     fn into_core(self) -> Result<MessageHeader, Failure> {
         let (_, timestamp_ns, _) = self.timestamp_ns.get_u64();
-        let type_id = u16::try_from(self.type_id).map_err(|_| Failure::argument("type must be below 65536"))?;
+        let type_id =
+            u16::try_from(self.type_id).map_err(|_| Failure::argument("type must be below 65536"))?;
         let flags = u8::try_from(self.flags).map_err(|_| Failure::argument("flags must be below 256"))?;
         let seq = number::from_js("seq", self.seq)?;
         let mut header = MessageHeader::new(self.length, seq, timestamp_ns, type_id, self.checksum);
@@ -60,9 +61,9 @@ pub fn decode_header(env: Env, bytes: Given) -> napi::Result<NativeHeader> {
     let decode = || {
         let view = View::of(env.raw(), bytes.0, "bytes")?;
         let bytes = view.bytes("bytes")?;
-        let bytes: &[u8; HEADER_LEN] = bytes
-            .try_into()
-            .map_err(|_| Failure::argument(format!("bytes must be {HEADER_LEN} bytes, got {}", bytes.len())))?;
+        let bytes: &[u8; HEADER_LEN] = bytes.try_into().map_err(|_| {
+            Failure::argument(format!("bytes must be {HEADER_LEN} bytes, got {}", bytes.len()))
+        })?;
         Ok(NativeHeader::from_core(&MessageHeader::from_bytes(bytes)?))
     };
     raise(&env, decode())

@@ -23,7 +23,8 @@ pub struct NativeOptions {
 
 impl NativeOptions {
     pub fn into_core(self) -> Result<Options, Failure> {
-        let segment_bytes = self.segment_bytes.map(|bytes| number::from_js("segmentBytes", bytes)).transpose()?;
+        let segment_bytes =
+            self.segment_bytes.map(|bytes| number::from_js("segmentBytes", bytes)).transpose()?;
         Ok(Options {
             create: self.create,
             read_only: self.read_only,
@@ -31,6 +32,7 @@ impl NativeOptions {
             mode: self.mode,
             sync: sync_mode(self.sync_every_ms)?,
             allow_network_fs: self.allow_network_fs,
+            ..Options::default()
         })
     }
 }

@@ -27,7 +27,10 @@ impl<T> Slot<T> {
     #[inline]
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> Result<R, Failure>) -> Result<R, Failure> {
         let Ok(mut guard) = self.value.try_borrow_mut() else {
-            return Err(Failure::argument(format!("the {} is in use by a call that is still running", self.what)));
+            return Err(Failure::argument(format!(
+                "the {} is in use by a call that is still running",
+                self.what
+            )));
         };
         let Some(value) = guard.as_mut() else { return Err(Failure::Closed(self.what)) };
         if self.panicked.get() {
@@ -50,7 +53,10 @@ impl<T> Slot<T> {
 impl<T> Close for Slot<T> {
     fn close(&self) -> Result<(), Failure> {
         let Ok(mut guard) = self.value.try_borrow_mut() else {
-            return Err(Failure::argument(format!("the {} is in use by a call that is still running", self.what)));
+            return Err(Failure::argument(format!(
+                "the {} is in use by a call that is still running",
+                self.what
+            )));
         };
         let value = guard.take();
         drop(guard);

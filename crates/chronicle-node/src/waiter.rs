@@ -76,24 +76,25 @@ impl Shared {
 /// The thread, which ends before the environment whose function it calls.
 struct Thread {
     shared: Arc<Shared>,
-    join: Option<JoinHandle<()>>,
+    join: JoinHandle<()>,
 }
 
-impl Thread {
-    fn stop(&mut self) {
-        self.shared.give(Order::Stop);
-        self.shared.handle.interrupt();
-        if let Some(join) = self.join.take() {
-            // A thread that panicked has ended too.
-            let _ = join.join();
-        }
+/// Empty once the thread was told to end, so that nothing of the chronicle is held any longer.
+type ThreadCell = RefCell<Option<Thread>>;
+
+fn stop(thread: &ThreadCell) {
+    if let Some(Thread { shared, join }) = thread.take() {
+        shared.give(Order::Stop);
+        shared.handle.interrupt();
+        // A thread that panicked has ended too.
+        let _ = join.join();
     }
 }
 
 /// Waits for new messages and calls back on the JavaScript thread.
 #[napi(custom_finalize)]
 pub struct NativeWaiter {
-    thread: Rc<RefCell<Thread>>,
+    thread: Rc<ThreadCell>,
     ticket: Cell<Option<Ticket>>,
     hook: Cell<Option<Hook>>,
 }
@@ -112,13 +113,13 @@ impl NativeWaiter {
             .name("chronicle-wait".to_owned())
             .spawn(move || worker.run(&notify))
             .map_err(|error| Failure::argument(format!("cannot start the waiting thread: {error}")))?;
-        let thread = Rc::new(RefCell::new(Thread { shared, join: Some(join) }));
+        let thread = Rc::new(RefCell::new(Some(Thread { shared, join })));
         let hook = Hook::add(env, &thread)?;
         Ok(Self { thread, ticket: Cell::new(None), hook: Cell::new(Some(hook)) })
     }
 
     fn stop(&self) {
-        self.thread.borrow_mut().stop();
+        stop(&self.thread);
         drop(self.hook.take());
     }
 }
@@ -128,14 +129,15 @@ impl NativeWaiter {
     /// Announces that a look for messages follows, and then perhaps `arm`.
     #[napi(catch_unwind)]
     pub fn prepare(&self) {
-        self.ticket.set(Some(self.thread.borrow().shared.handle.ticket()));
+        let thread = self.thread.borrow();
+        self.ticket.set(thread.as_ref().map(|thread| thread.shared.handle.ticket()));
     }
 
     /// Sleeps until there may be messages newer than the last `prepare`, and then calls back once.
     #[napi(catch_unwind)]
     pub fn arm(&self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.thread.borrow().shared.give(Order::Sleep(ticket));
+        if let (Some(ticket), Some(thread)) = (self.ticket.take(), self.thread.borrow().as_ref()) {
+            thread.shared.give(Order::Sleep(ticket));
         }
     }
 
@@ -156,11 +158,11 @@ impl ObjectFinalize for NativeWaiter {
 /// Ends the thread when the environment goes away before the waiter is closed.
 struct Hook {
     env: sys::napi_env,
-    thread: *const RefCell<Thread>,
+    thread: *const ThreadCell,
 }
 
 impl Hook {
-    fn add(env: Env, thread: &Rc<RefCell<Thread>>) -> Result<Self, Failure> {
+    fn add(env: Env, thread: &Rc<ThreadCell>) -> Result<Self, Failure> {
         let hook = Self { env: env.raw(), thread: Rc::into_raw(Rc::clone(thread)) };
         // SAFETY: the share stays until `drop`, which takes the hook away first.
         let status = unsafe {
@@ -169,7 +171,7 @@ impl Hook {
         if status == sys::Status::napi_ok {
             return Ok(hook);
         }
-        thread.borrow_mut().stop();
+        stop(thread);
         Err(Failure::argument("the environment is shutting down"))
     }
 }
@@ -187,6 +189,6 @@ impl Drop for Hook {
 
 unsafe extern "C" fn end_thread(thread: *mut c_void) {
     // SAFETY: the share of `Hook::add`, which outlives the hook. Hooks run on the JavaScript thread, outside of any call.
-    let thread = unsafe { &*thread.cast_const().cast::<RefCell<Thread>>() };
-    thread.borrow_mut().stop();
+    let thread = unsafe { &*thread.cast_const().cast::<ThreadCell>() };
+    stop(thread);
 }

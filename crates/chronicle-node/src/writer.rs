@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use chronicle_core::{BatchItem, Durability, Writer};
+use chronicle_core::{BatchItem, Writer};
 use napi::bindgen_prelude::AsyncTask;
 use napi::{Env, sys};
 use napi_derive::napi;
@@ -77,7 +77,8 @@ impl Appender {
         items.extend(pairs.chunks_exact(2).map(|pair| BatchItem { length: pair[0], type_id: pair[1] }));
         let total = items.iter().map(|item| item.length as usize).sum::<usize>();
         let payloads = payloads.get(..total);
-        let payloads = payloads.ok_or_else(|| Failure::argument("the payloads are shorter than the batch"))?;
+        let payloads =
+            payloads.ok_or_else(|| Failure::argument("the payloads are shorter than the batch"))?;
         let expected_seq = number::from_slot(self.control.get(EXPECTED_SEQ));
         let (first, last) =
             self.writer.with(|writer| Ok(writer.append_batch(payloads, &items, expected_seq)?))?;
@@ -153,12 +154,11 @@ impl HotCall<3> for AppendBatch {
 #[napi]
 pub struct NativeWriter {
     appender: Rc<Appender>,
-    durability: Durability,
 }
 
 impl NativeWriter {
-    pub fn new(appender: Rc<Appender>, durability: Durability) -> Self {
-        Self { appender, durability }
+    pub fn new(appender: Rc<Appender>) -> Self {
+        Self { appender }
     }
 }
 
@@ -194,7 +194,7 @@ impl NativeWriter {
     /// Flushes on a thread of the pool. Settles with the durable seq, or with the error to throw.
     #[napi(catch_unwind, ts_return_type = "Promise<number | Error>")]
     pub fn sync(&self, env: Env) -> napi::Result<AsyncTask<SyncTask>> {
-        let task = self.appender.writer.with(|_| Ok(SyncTask::new(self.durability.clone())));
+        let task = self.appender.writer.with(|writer| Ok(SyncTask::new(writer.durability())));
         raise(&env, task.map(AsyncTask::new))
     }
 
