@@ -201,6 +201,7 @@ impl Durability {
         if names {
             self.shared.inner.directory.sync()?;
         }
+        crate::fault::point("sync.flushed");
         Ok(done)
     }
 

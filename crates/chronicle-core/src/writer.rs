@@ -160,6 +160,7 @@ impl Writer {
         self.ready(needed, count)?;
         let first = self.place.seq;
         let first_word = self.write_batch(payloads, items);
+        fault::point("batch.written");
         let region = &self.active.segment.region;
         wait::publish(region.word32(offset_in_map(self.place.offset) + COMMIT_WORD), first_word);
         self.advance(needed, count)?;
@@ -385,7 +386,9 @@ fn publish_end(active: &Active, place: &Place) {
 pub(crate) fn publish_record(region: &Region, offset: u64, header: &MessageHeader) {
     let offset = offset_in_map(offset);
     store_header(region, offset, header);
+    fault::point("record.written");
     wait::publish(region.word32(offset + COMMIT_WORD), header.commit_word());
+    fault::point("record.published");
 }
 
 /// Stores all of a header but its commit word, which stays zero until the record is published.

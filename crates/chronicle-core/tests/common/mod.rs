@@ -6,10 +6,15 @@
 )]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[cfg(unix)]
+pub mod child;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chronicle_core::{Chronicle, Entry, From, Options, Reader, Result, SyncMode, Writer};
+use chronicle_core::{
+    Chronicle, Entry, From, HEADER_LEN, MessageHeader, Options, Reader, Result, SyncMode, Writer,
+};
 
 /// A message as a test sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,4 +113,34 @@ pub fn patch(path: &Path, offset: u64, change: impl FnOnce(&mut Vec<u8>)) {
 /// Makes the log look as if the machine had been switched off: the boot id in `control` is of no boot.
 pub fn reboot(dir: &Path) {
     patch(&dir.join("control"), 320, |bytes| bytes[..16].fill(0xEE));
+}
+
+/// The records of a segment file: offset and header, END included, up to where nothing is published.
+pub fn records(path: &Path) -> Vec<(u64, MessageHeader)> {
+    let bytes = std::fs::read(path).unwrap();
+    let (mut offset, mut records) = (4096, Vec::new());
+    while let Some(Ok(header)) = bytes[offset..].first_chunk().map(MessageHeader::from_bytes) {
+        if !header.is_valid() {
+            break;
+        }
+        records.push((offset as u64, header));
+        offset += (HEADER_LEN + header.length as usize).next_multiple_of(HEADER_LEN);
+    }
+    records
+}
+
+/// The segment file and offset of the message with this seq.
+pub fn find(dir: &Path, seq: u64) -> (PathBuf, u64) {
+    let found = segments(dir).into_iter().find_map(|path| {
+        let records = records(&path);
+        let (offset, _) = *records.iter().find(|(_, header)| header.seq == seq && !header.is_end())?;
+        Some((path, offset))
+    });
+    found.unwrap()
+}
+
+/// The files in `quarantine/` with their bytes, by name.
+pub fn quarantined(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let path = dir.join("quarantine");
+    if path.exists() { snapshot(&path) } else { Vec::new() }
 }
