@@ -56,7 +56,7 @@ fn write_tail(segment: &Segment, place: &Place, file: &mut File) -> io::Result<(
     Ok(())
 }
 
-/// Fills a file and makes its name durable. A part of a copy does not stay: each try would leave one on a full disk.
+/// Fills a new file and makes its name durable. What fails leaves nothing: each try would take room on a full disk.
 fn keep(directory: &Directory, path: PathBuf, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     if let Err(e) = fill(&path) {
         let _ = std::fs::remove_file(&path);
@@ -70,9 +70,7 @@ fn keep(directory: &Directory, path: PathBuf, fill: impl FnOnce(&Path) -> Result
 pub(crate) fn move_segment(directory: &Directory, base: u64, mode: u32) -> Result<PathBuf> {
     ensure(directory, mode)?;
     let (_placeholder, path) = fresh(directory, &format!("{base:020}.seg"), mode)?;
-    rename(&directory.segment(base), &path)?;
-    sync(directory)?;
-    Ok(path)
+    keep(directory, path, |path| rename(&directory.segment(base), path))
 }
 
 /// Copies a whole file that is about to be changed or removed.

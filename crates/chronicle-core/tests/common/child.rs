@@ -103,6 +103,11 @@ fn type_of(seq: u64) -> u16 {
     (seq % 7) as u16
 }
 
+/// Type and payload of the message with this seq.
+pub fn expected(seq: u64) -> (u16, Vec<u8>) {
+    (type_of(seq), payload(seq, length(seq)))
+}
+
 /// Appends up to `end`, and after each call says so; syncs every `sync_every` calls.
 pub fn append_to(log: &Chronicle, writer: &mut Writer, end: u64, sync_every: u64) {
     let acks = Acks::of(log.path());
