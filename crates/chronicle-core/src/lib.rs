@@ -27,6 +27,13 @@ mod index;
 mod layout;
 mod lock;
 mod mmap;
+#[cfg(all(test, loom))]
+#[expect(
+    unsafe_code,
+    clippy::unwrap_used,
+    reason = "loom's cells are reached through their address, and models fail by panicking"
+)]
+mod model;
 mod named;
 mod options;
 mod platform;

@@ -363,6 +363,8 @@ fn noise_in_the_place_of_records_never_panics() {
     use proptest::test_runner::{Config, TestRunner};
     let mut runner = TestRunner::new(Config::with_cases(200));
     let (dir, segments) = log_of(20);
+    // Promised whatever the boot: what is not may be a torn tail to who does not know the boot.
+    writer(&open(dir.path())).durability().sync().unwrap();
     let good = fs::read(&segments[0]).unwrap();
     let control = fs::read(dir.path().join("control")).unwrap();
     let noise = (0usize..65_000, proptest::collection::vec(0u8..=255, 1..500));

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     unsafe_code,
@@ -61,6 +62,7 @@ fn write(log: &Chronicle, count: u64) {
 }
 
 /// Holds the lock, with a child process of its own, until it is killed.
+#[expect(clippy::zombie_processes, reason = "the child has to outlive this process")]
 fn hold(log: &Chronicle) {
     let mut writer = writer(log);
     append_next(&mut writer, u64::MAX).unwrap();

@@ -7,14 +7,14 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
-#[cfg(all(target_os = "linux", not(chronicle_portable)))]
+#[cfg(all(target_os = "linux", not(any(chronicle_portable, loom))))]
 mod linux;
-#[cfg(all(target_os = "linux", not(chronicle_portable)))]
+#[cfg(all(target_os = "linux", not(any(chronicle_portable, loom))))]
 pub(crate) use linux::*;
 
-#[cfg(any(not(target_os = "linux"), chronicle_portable))]
+#[cfg(any(not(target_os = "linux"), chronicle_portable, loom))]
 mod portable;
-#[cfg(any(not(target_os = "linux"), chronicle_portable))]
+#[cfg(any(not(target_os = "linux"), chronicle_portable, loom))]
 pub(crate) use portable::*;
 
 /// Sixteen bytes that differ from boot to boot; all zero where the boot is not known.

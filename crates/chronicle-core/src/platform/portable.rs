@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use memmap2::MmapRaw;
 
 use super::{BootId, write_zeros};
+use crate::sync::{AtomicU32, Ordering};
 
 /// Whether a sleeping reader is woken by the writer, instead of looking again by itself.
 pub(crate) const HAS_WAKE: bool = false;
