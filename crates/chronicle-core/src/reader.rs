@@ -227,7 +227,7 @@ impl Reader {
                 self.whole_before = if whole { seq + 1 + u64::from(header.batch_remaining) } else { seq };
                 Ok(whole.then_some(header))
             }
-            Err(e) if torn && e.kind() != ErrorKind::UnsupportedFeature => Ok(None),
+            Err(e) if torn && may_be_torn(e.kind()) => Ok(None),
             other => other,
         }
     }
@@ -252,22 +252,23 @@ impl Reader {
         }
     }
 
-    /// Nothing is published at the place. A head beyond it, said by a writer of this boot, means that a record was lost.
+    /// Nothing is published at the place. A head beyond it, said by a writer of this boot, or a durable point beyond it, said
+    /// by any, means that a record was lost.
     #[cold]
     fn at_head(&mut self, slab: &mut [u8], entries: &mut [Entry]) -> Result<Run> {
         // Looking at the head takes its cache line from the writer: a spinning reader does so once in a while only.
         let look = self.idle.is_multiple_of(4096);
         self.idle = self.idle.wrapping_add(1);
-        let control = &self.inner.control;
-        let head = control.head();
-        if !look || !control.same_boot() || self.durable.is_some() || head <= self.cursor.place.seq {
+        if !look || self.durable.is_some() {
             return Ok(Run { count: 0, need: 0 });
         }
-        // The head is stored after the commit words below it, so by now the place must hold a record.
-        if self.cursor.peek(&self.inner)?.is_some() {
+        let control = &self.inner.control;
+        let promised = if control.same_boot() { control.head() } else { control.stored_durable() };
+        // Both are stored after the commit words below them, so by now the place must hold a record.
+        if promised > self.cursor.place.seq && self.peek()?.is_some() {
             return self.poll(slab, entries);
         }
-        if head <= self.cursor.place.seq {
+        if promised <= self.cursor.place.seq {
             return Ok(Run { count: 0, need: 0 });
         }
         self.idle = 0;
@@ -280,6 +281,19 @@ impl Drop for Reader {
         // A position that cannot be flushed is as good as before for all but a power cut, after which messages come again.
         let _ = self.flush_position();
     }
+}
+
+/// Whether a power cut can be the cause: any subset of what was not flushed may be missing, files included.
+fn may_be_torn(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Corrupt
+            | ErrorKind::OutOfBounds
+            | ErrorKind::MissingSegment
+            | ErrorKind::EmptyFile
+            | ErrorKind::Truncated
+            | ErrorKind::BadMagic
+    )
 }
 
 #[inline]

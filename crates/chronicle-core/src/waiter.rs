@@ -26,6 +26,7 @@ pub struct WaitHandle {
 pub struct Ticket {
     notify: u32,
     head: u64,
+    durable: u64,
 }
 
 impl WaitHandle {
@@ -37,11 +38,8 @@ impl WaitHandle {
     #[must_use]
     pub fn ticket(&self) -> Ticket {
         let control = &self.inner.control;
-        if control.writable() {
-            let notify = control.prepare_wait();
-            return Ticket { notify, head: control.head() };
-        }
-        Ticket { notify: 0, head: control.head() }
+        let notify = if control.writable() { control.prepare_wait() } else { 0 };
+        Ticket { notify, head: control.head(), durable: control.durable() }
     }
 
     /// Blocks this thread until there may be a message newer than the ticket, [`interrupt`](Self::interrupt) is called, or
@@ -57,7 +55,10 @@ impl WaitHandle {
         }
         let start = Instant::now();
         let mut pause = Duration::from_micros(50);
-        while control.head() == ticket.head && !self.interrupted.swap(false, Ordering::Acquire) {
+        while control.head() == ticket.head
+            && control.durable() == ticket.durable
+            && !self.interrupted.swap(false, Ordering::Acquire)
+        {
             let left = timeout.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return;

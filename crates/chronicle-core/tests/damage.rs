@@ -16,7 +16,8 @@ use common::{open, options, patch, payload, read_all, segments, snapshot, writer
 
 const RECORDS: u64 = 4096;
 
-/// A closed log of `count` messages of 1000 bytes, which take 1088 bytes each.
+/// A closed log of `count` durable messages of 1000 bytes, which take 1088 bytes each. Durable: where no boot id is to be
+/// had, damage above the durable point is a torn tail and no corruption.
 fn log_of(count: u64) -> (tempfile::TempDir, Vec<PathBuf>) {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
@@ -24,6 +25,7 @@ fn log_of(count: u64) -> (tempfile::TempDir, Vec<PathBuf>) {
     for seq in 0..count {
         writer.append(&payload(seq, 1000), 0).unwrap();
     }
+    writer.durability().sync().unwrap();
     drop(writer);
     let segments = segments(dir.path());
     (dir, segments)
@@ -148,11 +150,12 @@ fn a_segment_of_another_chronicle_is_refused() {
 
 #[test]
 fn a_segment_under_another_name_is_refused() {
-    let (dir, segments) = log_of(10);
-    let elsewhere = dir.path().join("00000000000000000010.seg");
-    fs::copy(&segments[0], &elsewhere).unwrap();
-    let error = write_error(dir.path());
-    assert_eq!((error.kind(), error.path()), (ErrorKind::Corrupt, Some(elsewhere.as_path())));
+    let (dir, segments) = log_of(200);
+    let last = segments.last().unwrap().as_path();
+    fs::copy(&segments[0], last).unwrap();
+    for error in [read_error(dir.path()), write_error(dir.path())] {
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Corrupt, Some(last)));
+    }
 }
 
 #[test]
@@ -197,6 +200,7 @@ fn every_flipped_bit_of_a_record_is_found() {
         for bytes in [b"first".as_slice(), b"second", b"third"] {
             writer.append(bytes, 0).unwrap();
         }
+        writer.durability().sync().unwrap();
     }
     let segment = segments(dir.path()).remove(0);
     let second = RECORDS + 128;
@@ -363,8 +367,6 @@ fn noise_in_the_place_of_records_never_panics() {
     use proptest::test_runner::{Config, TestRunner};
     let mut runner = TestRunner::new(Config::with_cases(200));
     let (dir, segments) = log_of(20);
-    // Promised whatever the boot: what is not may be a torn tail to who does not know the boot.
-    writer(&open(dir.path())).durability().sync().unwrap();
     let good = fs::read(&segments[0]).unwrap();
     let control = fs::read(dir.path().join("control")).unwrap();
     let noise = (0usize..65_000, proptest::collection::vec(0u8..=255, 1..500));
@@ -389,7 +391,11 @@ fn noise_in_the_place_of_records_never_panics() {
 
 #[test]
 fn a_header_that_claims_to_be_published_needs_its_checksum() {
-    let (dir, segments) = log_of(0);
-    patch(&segments[0], RECORDS, |bytes| bytes[26] = VALID);
-    refused(dir.path(), ErrorKind::Corrupt, &segments[0], Some(RECORDS));
+    let (dir, segments) = log_of(10);
+    let sixth = RECORDS + 5 * 1088;
+    patch(&segments[0], sixth, |bytes| {
+        bytes[..HEADER_LEN].fill(0);
+        bytes[26] = VALID;
+    });
+    refused(dir.path(), ErrorKind::Corrupt, &segments[0], Some(sixth));
 }
