@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 
 import test from 'ava'
 
-import { Chronicle, MessageHeader } from '../index.ts'
+import { MessageHeader, type Chronicle } from '../index.ts'
 import { SEGMENT_HEADER, bytesAt, segment } from './helpers/files.ts'
 import { refuses, refusesArgument } from './helpers/refusal.ts'
 import { fresh } from './helpers/temporary.ts'

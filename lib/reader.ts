@@ -84,6 +84,11 @@ export class Source {
     if (run !== this.#kept) return run
     const last = (count - 1) * ENTRY_WORDS
     const bytes = run.table[last]! + run.table[last + 1]!
+    if (bytes > SLAB_BYTES / 2) {
+      // Giving a full slab away costs less than copying it.
+      this.#kept = emptyRun()
+      return run
+    }
     return new Run(run.table.slice(0, count * ENTRY_WORDS), run.slab.slice(0, bytes))
   }
 

@@ -1,6 +1,7 @@
 //! The memory of typed arrays that JavaScript hands over for the time of one call.
 #![expect(unsafe_code, reason = "borrows the memory of typed arrays")]
 
+use std::ffi::c_void;
 use std::ptr;
 use std::slice;
 
@@ -11,7 +12,7 @@ use crate::failure::Failure;
 
 /// The memory of a typed array, as it was when the call began. No JavaScript runs until the call ends, so it stays.
 pub struct View {
-    data: *mut u8,
+    data: *mut c_void,
     bytes: usize,
     kind: sys::napi_typedarray_type,
     shared: bool,
@@ -42,36 +43,37 @@ impl View {
         unsafe { sys::napi_is_arraybuffer(env, buffer, &raw mut plain) };
         let bytes = length * element_size(kind);
         // An empty array may have any pointer, none included.
-        Ok(Self { data: if bytes == 0 { ptr::null_mut() } else { data.cast() }, bytes, kind, shared: !plain })
+        Ok(Self { data: if bytes == 0 { ptr::null_mut() } else { data }, bytes, kind, shared: !plain })
     }
 
     /// The bytes of a `Uint8Array` that no other thread can write to.
     pub fn bytes(&self, name: &str) -> Result<&[u8], Failure> {
         self.expect_kind(sys::TypedarrayType::uint8_array, name, "Uint8Array")?;
+        if self.bytes == 0 {
+            return Ok(&[]);
+        }
         // SAFETY: not shared, so only this thread could write, and it runs native code until the borrow ends.
-        Ok(if self.bytes == 0 { &[] } else { unsafe { slice::from_raw_parts(self.data, self.bytes) } })
+        Ok(unsafe { slice::from_raw_parts(self.data.cast(), self.bytes) })
     }
 
     /// The bytes of a `Uint8Array` to write to, in memory that no other thread can reach.
     pub fn bytes_mut(&mut self, name: &str) -> Result<&mut [u8], Failure> {
         self.expect_kind(sys::TypedarrayType::uint8_array, name, "Uint8Array")?;
+        if self.bytes == 0 {
+            return Ok(&mut []);
+        }
         // SAFETY: as in `bytes`; callers with two views make sure by `overlaps` that they are apart.
-        Ok(if self.bytes == 0 {
-            &mut []
-        } else {
-            unsafe { slice::from_raw_parts_mut(self.data, self.bytes) }
-        })
+        Ok(unsafe { slice::from_raw_parts_mut(self.data.cast(), self.bytes) })
     }
 
     /// The words of a `Uint32Array` that no other thread can write to.
     pub fn words(&self, name: &str) -> Result<&[u32], Failure> {
         self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
+        if self.bytes == 0 {
+            return Ok(&[]);
+        }
         // SAFETY: as in `bytes`; JavaScript aligns the elements of a `Uint32Array` to four bytes.
-        Ok(if self.bytes == 0 {
-            &[]
-        } else {
-            unsafe { slice::from_raw_parts(self.data.cast(), self.bytes / 4) }
-        })
+        Ok(unsafe { slice::from_raw_parts(self.data.cast(), self.bytes / 4) })
     }
 
     /// The words of a `Uint32Array` as the table that `poll` fills: eight words an entry.
@@ -82,8 +84,11 @@ impl View {
             return Err(Failure::argument(format!("{name} must start at a multiple of eight bytes")));
         }
         let count = self.bytes / size_of::<Entry>();
+        if count == 0 {
+            return Ok(&mut []);
+        }
         // SAFETY: as in `bytes_mut`; aligned as just checked, and an `Entry` is 32 bytes of plain integers.
-        Ok(if count == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(entries, count) } })
+        Ok(unsafe { slice::from_raw_parts_mut(entries, count) })
     }
 
     /// Whether both lie in the same bytes.
@@ -107,7 +112,7 @@ impl View {
 /// Memory in a `SharedArrayBuffer`, which can neither be detached nor move: its address stays good for as long as a
 /// reference to the array is held, so a call may read it without asking for it again.
 pub struct Pinned {
-    data: *mut u8,
+    data: *mut c_void,
     bytes: usize,
     env: sys::napi_env,
     reference: sys::napi_ref,
@@ -139,7 +144,7 @@ impl Pinned {
     pub fn bytes(&self, length: usize) -> Option<&[u8]> {
         // SAFETY: the reference keeps the memory, `length` is inside of it, and the array never leaves the object that
         // made it, so that its thread, which is in this call, is the only one that writes to it.
-        (length <= self.bytes).then(|| unsafe { slice::from_raw_parts(self.data, length) })
+        (length <= self.bytes).then(|| unsafe { slice::from_raw_parts(self.data.cast(), length) })
     }
 
     /// The double at `index`.

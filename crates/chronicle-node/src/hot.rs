@@ -64,10 +64,10 @@ unsafe extern "C" fn callback<H: HotCall<ARGS>, const ARGS: usize>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
-    let (mut argc, mut args, mut data) = (ARGS, [ptr::null_mut(); ARGS], ptr::null_mut());
-    // SAFETY: `args` has room for `argc` values; missing ones become `undefined`.
+    let (mut count, mut args, mut data) = (ARGS, [ptr::null_mut(); ARGS], ptr::null_mut());
+    // SAFETY: `args` has room for `count` values; missing ones become `undefined`.
     unsafe {
-        sys::napi_get_cb_info(env, info, &raw mut argc, args.as_mut_ptr(), ptr::null_mut(), &raw mut data);
+        sys::napi_get_cb_info(env, info, &raw mut count, args.as_mut_ptr(), ptr::null_mut(), &raw mut data);
     }
     // SAFETY: the share that `function` gave away. It is given back when the function object is collected, so not
     // before this call of it ends.

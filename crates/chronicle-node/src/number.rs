@@ -30,7 +30,7 @@ pub fn index_from_js(name: &str, value: i64) -> Result<usize, Failure> {
 )]
 #[inline]
 pub fn from_slot(value: f64) -> Option<u64> {
-    (value >= 0.0 && value <= MAX_SAFE).then_some(value as u64)
+    (0.0..=MAX_SAFE).contains(&value).then_some(value as u64)
 }
 
 /// An argument of a hot call that has to be an unsigned 32-bit number.
