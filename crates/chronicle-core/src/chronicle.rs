@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::blank::Blank;
 use crate::control::{Control, Identity};
 use crate::cursor::Cursor;
 use crate::directory::{Directory, open_regular};
@@ -17,7 +18,7 @@ use crate::options::Options;
 use crate::platform;
 use crate::reader::{From, Reader};
 use crate::recovery::RecoveryReport;
-use crate::segment::{Blank, Segment, next_size};
+use crate::segment::{Segment, next_size};
 use crate::waiter::WaitHandle;
 use crate::writer::Writer;
 

@@ -12,6 +12,8 @@
 compile_error!("the words that processes share are stored as they are, and the format is little-endian");
 
 mod active;
+mod batch;
+mod blank;
 mod checksum;
 mod chronicle;
 mod claim;
@@ -55,6 +57,7 @@ mod waiter;
 mod walk;
 mod writer;
 
+pub use batch::BatchItem;
 pub use checksum::crc32;
 pub use chronicle::{Chronicle, Stats};
 pub use claim::Claim;
@@ -75,4 +78,4 @@ pub use repair::{RepairReport, repair};
 pub use retention::{PruneReport, Retention};
 pub use verify::{Problem, Severity, VerifyReport, verify};
 pub use waiter::{Ticket, WaitHandle};
-pub use writer::{BatchItem, Writer};
+pub use writer::Writer;

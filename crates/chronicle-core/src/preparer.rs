@@ -4,11 +4,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::active::Active;
+use crate::blank::Blank;
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, IndexFile};
 use crate::retention;
-use crate::segment::Blank;
 
 /// Pages are made resident in steps of this, and the appender reports its progress as often.
 pub(crate) const STEP_BYTES: u64 = 2 << 20;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::blank::Blank;
 use crate::chronicle::Inner;
 use crate::directory::open_regular;
 use crate::error::{Error, ErrorKind, Result};
@@ -11,7 +12,7 @@ use crate::index::Mark;
 use crate::position::{self, Position};
 use crate::quarantine;
 use crate::record::{self, Place, Record};
-use crate::segment::{Blank, Segment, header_of, next_size};
+use crate::segment::{Segment, header_of, next_size};
 use crate::walk::{Stop, Walk, walk};
 
 /// What opening for writing found and did.

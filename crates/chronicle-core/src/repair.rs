@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::blank::Blank;
 use crate::chronicle::{Chronicle, Inner};
 use crate::control::{Control, Identity};
 use crate::directory::Directory;
@@ -15,7 +16,7 @@ use crate::options::{Options, SyncMode};
 use crate::position;
 use crate::quarantine;
 use crate::recovery::RecoveryReport;
-use crate::segment::{self, Blank, Segment, next_size};
+use crate::segment::{self, Segment, next_size};
 use crate::verify::Severity;
 use crate::verify::verify;
 use crate::walk::{Stop, walk};

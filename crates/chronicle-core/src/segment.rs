@@ -5,19 +5,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::checksum::crc32;
-use crate::clock;
-use crate::directory::{Directory, create_new, open_regular, rename};
+use crate::directory::{Directory, open_regular};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fault;
-use crate::header::{MessageHeader, u32_at, u64_at};
+use crate::header::{u32_at, u64_at};
 use crate::layout::{
     FIRST_SEGMENT_BYTES, HEADER_LEN, MAX_SEGMENT_FILE_LEN, MAX_SEQ, SEGMENT_ALIGN, SEGMENT_HEADER_LEN,
     align_up,
 };
 use crate::platform;
 use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
-use crate::quarantine;
-use crate::record::{self, Place, Record};
+use crate::record::Place;
 use crate::region::Region;
 
 pub(crate) const MAGIC: [u8; 8] = *b"CHRONSEG";
@@ -225,120 +222,6 @@ fn read_header(file: &mut File, path: &Path, write: bool) -> Result<SegmentHeade
         return Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(header.size));
     }
     Ok(header)
-}
-
-/// A segment file that is allocated and mapped, and has no name in the log and no header yet.
-#[derive(Debug)]
-pub(crate) struct Blank {
-    file: File,
-    region: Region,
-    path: PathBuf,
-    size: u64,
-}
-
-impl Blank {
-    /// Allocates `size` bytes under the temporary name and makes the first `resident` of them resident.
-    pub(crate) fn create(directory: &Directory, size: u64, mode: u32, resident: usize) -> Result<Self> {
-        let path = directory.segment_temporary();
-        // Left by a roll that failed: the name belongs to whoever holds the writer lock.
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove the file", &path, &e));
-            }
-            _ => {}
-        }
-        let file = create_new(&path, mode)?;
-        let blank = Self::prepare(file, path.clone(), size, resident);
-        if blank.is_err() {
-            // The next roll creates the name again; the first error says more than this one.
-            let _ = std::fs::remove_file(&path);
-        }
-        blank
-    }
-
-    fn prepare(file: File, path: PathBuf, size: u64, resident: usize) -> Result<Self> {
-        let len = usize::try_from(size).map_err(|_| {
-            Error::new(ErrorKind::TooLarge, "the segment exceeds the address space").at_path(&path)
-        })?;
-        platform::allocate(&file, size).map_err(|e| Error::io("allocate the segment", &path, &e))?;
-        let region = Region::map_mut(&file, len).map_err(|e| Error::io("map the segment", &path, &e))?;
-        region.populate(0, resident);
-        Ok(Self { file, region, path, size })
-    }
-
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Writes the header and gives the file its name. From then on the segment is a part of the log.
-    pub(crate) fn name(
-        self,
-        directory: &Directory,
-        id: &ChronicleId,
-        base_seq: u64,
-        previous_timestamp_ns: u64,
-        epoch: u32,
-    ) -> Result<Segment> {
-        let path = directory.segment(base_seq);
-        if path.exists() {
-            return Err(Error::new(ErrorKind::Corrupt, "the next segment exists already").at_path(&path));
-        }
-        let header = self.write_header(id, base_seq, previous_timestamp_ns, epoch);
-        rename(&self.path, &path)?;
-        Ok(Segment { header, region: self.region, path, file: Some(self.file) })
-    }
-
-    /// Takes the name of `old`, an empty segment that is too small for the message to come.
-    ///
-    /// END is stored in `old` first: so whoever has it mapped looks at the name again. Should the rename fail, END stays, and
-    /// the caller has to try again before it appends.
-    pub(crate) fn replace(
-        self,
-        directory: &Directory,
-        old: &Segment,
-        place: &Place,
-        mode: u32,
-    ) -> Result<Segment> {
-        let header = self.write_header(&old.header.chronicle_id, place.seq, place.timestamp_ns, place.epoch);
-        let path = old.path.clone();
-        // The old header is on the disk, so the new one must be before it takes the name.
-        self.file.sync_data().map_err(|e| Error::io("sync the segment", &self.path, &e))?;
-        if record::read(old, &old.start())? == Record::Unpublished {
-            let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
-            crate::writer::publish_record(&old.region, place.offset, &end);
-        }
-        fault::point("roll.emptied");
-        if cfg!(windows) {
-            // A mapped file cannot be replaced there, but it can be moved.
-            quarantine::move_segment(directory, place.seq, mode)?;
-        }
-        rename(&self.path, &path)?;
-        Ok(Segment { header, region: self.region, path, file: Some(self.file) })
-    }
-
-    fn write_header(
-        &self,
-        id: &ChronicleId,
-        base_seq: u64,
-        previous_timestamp_ns: u64,
-        epoch: u32,
-    ) -> SegmentHeader {
-        let header = SegmentHeader {
-            chronicle_id: *id,
-            base_seq,
-            size: self.size,
-            created_ns: clock::now_ns(),
-            previous_timestamp_ns,
-            epoch,
-        };
-        self.region.copy_in(0, &header.to_bytes());
-        header
-    }
-
-    /// Removes the file: the segment is not needed.
-    pub(crate) fn discard(self) -> Result<()> {
-        std::fs::remove_file(&self.path).map_err(|e| Error::io("remove the prepared segment", &self.path, &e))
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::active::Active;
+use crate::blank::Blank;
 use crate::checksum::crc32;
 use crate::chronicle::Inner;
 use crate::clock;
@@ -12,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::{COMMIT_WORD, MessageHeader};
 use crate::index::{Mark, STRIDE_BYTES};
-use crate::layout::{HEADER_LEN, MAX_BATCH_BYTES, MAX_PAYLOAD_LEN, MAX_SEQ, SEGMENT_HEADER_LEN, record_len};
+use crate::layout::{HEADER_LEN, MAX_PAYLOAD_LEN, MAX_SEQ, SEGMENT_HEADER_LEN, record_len};
 use crate::lock::WriterLock;
 use crate::options::SyncMode;
 use crate::platform::ForkGuard;
@@ -20,18 +21,8 @@ use crate::preparer::{Preparer, STEP_BYTES};
 use crate::record::Place;
 use crate::recovery;
 use crate::region::Region;
-use crate::segment::{Blank, next_size};
+use crate::segment::next_size;
 use crate::wait;
-
-/// One message of a batch: its length in the payload bytes that go with it, and its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(C)]
-pub struct BatchItem {
-    /// Payload bytes.
-    pub length: u32,
-    /// The user's message type, 0 to 65535.
-    pub type_id: u32,
-}
 
 /// The one appender of a chronicle. Dropping it flushes, unless the mode is [`SyncMode::None`], and releases the lock.
 #[derive(Debug)]
@@ -137,70 +128,6 @@ impl Writer {
         self.append(payload, type_id)
     }
 
-    /// Appends a batch: every reader, and recovery after any failure, finds all of its messages or none.
-    ///
-    /// `payloads` holds the payloads one behind the other, `items` their lengths and types. Returns the first and the last
-    /// seq.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when the batch is empty, a type is above 65535, or the lengths do not add up;
-    /// [`ErrorKind::TooLarge`] when its records take more than 2 GiB; [`ErrorKind::Conflict`] as in
-    /// [`append_expecting`](Self::append_expecting), and those of [`append`](Self::append). Nothing is appended then.
-    pub fn append_batch(
-        &mut self,
-        payloads: &[u8],
-        items: &[BatchItem],
-        expected_seq: Option<u64>,
-    ) -> Result<(u64, u64)> {
-        let needed = batch_len(payloads, items)?;
-        if let Some(expected_seq) = expected_seq {
-            self.expect(expected_seq)?;
-        }
-        let count = items.len() as u64;
-        self.ready(needed, count)?;
-        let first = self.place.seq;
-        let first_word = self.write_batch(payloads, items);
-        fault::point("batch.written");
-        let region = &self.active.segment.region;
-        wait::publish(region.word32(offset_in_map(self.place.offset) + COMMIT_WORD), first_word);
-        self.advance(needed, count)?;
-        Ok((first, first + count - 1))
-    }
-
-    /// Writes all records and publishes all but the first, whose commit word is returned: it publishes the batch.
-    fn write_batch(&mut self, payloads: &[u8], items: &[BatchItem]) -> u32 {
-        let timestamp_ns = self.stamp();
-        let region = &self.active.segment.region;
-        let mut place = self.place;
-        let (mut rest, mut first_word) = (payloads, 0);
-        for (index, item) in items.iter().enumerate() {
-            let (payload, behind) = rest.split_at(item.length as usize);
-            rest = behind;
-            #[expect(clippy::cast_possible_truncation, reason = "batch_len has checked types and count")]
-            let header = MessageHeader {
-                seq: place.seq,
-                timestamp_ns,
-                length: item.length,
-                checksum: crc32(payload),
-                type_id: item.type_id as u16,
-                batch_remaining: (items.len() - 1 - index) as u32,
-                epoch: place.epoch,
-                ..MessageHeader::default()
-            };
-            let offset = offset_in_map(place.offset);
-            region.copy_in(offset + HEADER_LEN, payload);
-            store_header(region, offset, &header);
-            if index == 0 {
-                first_word = header.commit_word();
-            } else {
-                wait::publish(region.word32(offset + COMMIT_WORD), header.commit_word());
-                fault::point("batch.published");
-            }
-            place = place.after(&header);
-        }
-        first_word
-    }
-
     /// The seq that the next message gets.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
@@ -213,7 +140,7 @@ impl Writer {
         self.durability.clone()
     }
 
-    fn expect(&self, expected_seq: u64) -> Result<()> {
+    pub(crate) fn expect(&self, expected_seq: u64) -> Result<()> {
         if self.place.seq == expected_seq {
             return Ok(());
         }
@@ -275,7 +202,7 @@ impl Writer {
 
     /// Steps behind published records and tells everybody.
     #[inline]
-    fn advance(&mut self, bytes: u64, count: u64) -> Result<()> {
+    pub(crate) fn advance(&mut self, bytes: u64, count: u64) -> Result<()> {
         let start = (self.place.offset, self.place.seq);
         self.place.offset += bytes;
         self.place.seq += count;
@@ -393,7 +320,7 @@ pub(crate) fn publish_record(region: &Region, offset: u64, header: &MessageHeade
 
 /// Stores all of a header but its commit word, which stays zero until the record is published.
 #[inline]
-fn store_header(region: &Region, offset: usize, header: &MessageHeader) {
+pub(crate) fn store_header(region: &Region, offset: usize, header: &MessageHeader) {
     let bytes = header.to_bytes();
     region.copy_in(offset, &bytes[..COMMIT_WORD]);
     region.copy_in(offset + COMMIT_WORD + 4, &bytes[COMMIT_WORD + 4..]);
@@ -401,7 +328,7 @@ fn store_header(region: &Region, offset: usize, header: &MessageHeader) {
 
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
-fn offset_in_map(offset: u64) -> usize {
+pub(crate) fn offset_in_map(offset: u64) -> usize {
     offset as usize
 }
 
@@ -419,30 +346,6 @@ fn too_large(len: usize) -> Error {
         ErrorKind::TooLarge,
         format!("a payload of {len} bytes is above the limit of {MAX_PAYLOAD_LEN}"),
     )
-}
-
-/// Checks a batch and adds up its records.
-fn batch_len(payloads: &[u8], items: &[BatchItem]) -> Result<u64> {
-    if items.is_empty() {
-        return Err(Error::invalid("a batch holds at least one message"));
-    }
-    let (mut bytes, mut needed) = (0u64, 0u64);
-    for item in items {
-        payload_len(item.length as usize)?;
-        if item.type_id > u16::MAX.into() {
-            return Err(Error::invalid(format!("type must be 0 to 65535, got {}", item.type_id)));
-        }
-        bytes += u64::from(item.length);
-        needed += record_len(item.length);
-        if needed > MAX_BATCH_BYTES {
-            let message = format!("the records of a batch take at most {MAX_BATCH_BYTES} bytes");
-            return Err(Error::new(ErrorKind::TooLarge, message));
-        }
-    }
-    if bytes == payloads.len() as u64 {
-        return Ok(needed);
-    }
-    Err(Error::invalid(format!("the lengths add up to {bytes} bytes, the payloads have {}", payloads.len())))
 }
 
 /// Who holds the lock. The holder stores its pid right behind the lock, so a missing one is worth a second look.

@@ -16,8 +16,7 @@ use common::{open, options, patch, payload, read_all, segments, snapshot, writer
 
 const RECORDS: u64 = 4096;
 
-/// A closed log of `count` durable messages of 1000 bytes, which take 1088 bytes each. Durable: where no boot id is to be
-/// had, damage above the durable point is a torn tail and no corruption.
+/// A closed log of `count` messages of 1000 bytes, which take 1088 bytes each. All are durable: damage is no torn tail.
 fn log_of(count: u64) -> (tempfile::TempDir, Vec<PathBuf>) {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());

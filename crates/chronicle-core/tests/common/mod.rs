@@ -144,3 +144,9 @@ pub fn quarantined(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let path = dir.join("quarantine");
     if path.exists() { snapshot(&path) } else { Vec::new() }
 }
+
+/// How many segments have an index.
+pub fn index_files(dir: &Path) -> usize {
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_string_lossy().ends_with(".idx")).count()
+}
