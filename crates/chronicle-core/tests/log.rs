@@ -317,6 +317,8 @@ fn files_are_created_with_the_mode_that_was_asked_for() {
         for seq in 0..100 {
             writer.append(&payload(seq, 1000), 0).unwrap();
         }
+        // Ends the thread that prepares segments under another name.
+        drop(writer);
         for entry in std::fs::read_dir(&path).unwrap() {
             let entry = entry.unwrap();
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, mode, "{:?}", entry.path());
