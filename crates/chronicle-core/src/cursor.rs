@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::header::MessageHeader;
 use crate::index;
 use crate::record::{self, Place, Record};
+use crate::run::{self, Entry};
 use crate::segment::Segment;
 
 /// A place in a mapped segment, and the first seq and time that are wanted.
@@ -83,7 +84,28 @@ impl Cursor {
     pub(crate) fn take(&mut self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
         self.copy(header, payload)?;
         self.place = self.place.after(header);
+        // Reached: time does not fall from here on.
+        self.min_timestamp_ns = 0;
         Ok(())
+    }
+
+    /// Whether every message from the place on is wanted.
+    #[inline]
+    pub(crate) fn wants_all(&self) -> bool {
+        self.place.seq >= self.min_seq && self.min_timestamp_ns == 0
+    }
+
+    /// Takes messages as [`run::copy`] does.
+    #[inline]
+    pub(crate) fn take_run(
+        &mut self,
+        slab: &mut [u8],
+        used: usize,
+        entries: &mut [Entry],
+        count: usize,
+        end_seq: u64,
+    ) -> (usize, usize) {
+        run::copy(&self.segment, &mut self.place, slab, used, entries, count, end_seq)
     }
 
     /// Copies the payload of the message at the place out and checks the copy.

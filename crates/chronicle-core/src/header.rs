@@ -34,6 +34,31 @@ pub const END: u8 = 2;
 /// [`VALID`] at its place in the little-endian commit word.
 pub(crate) const COMMIT_VALID: u32 = (VALID as u32) << 16;
 
+/// CRC-32 of all 64 bytes of any good header whose VALID is set.
+///
+/// With VALID clear it would be the residue of the code, 0x2144DF1C: that of a message with its own checksum behind it. CRC is
+/// linear, so the one bit adds what it adds to any 64 bytes: the checksum of 64 bytes with and without it.
+pub(crate) const PUBLISHED_RESIDUE: u32 = {
+    let mut bit = [0; HEADER_LEN];
+    bit[FLAGS] = VALID;
+    0x2144_DF1C ^ const_crc32(&bit) ^ const_crc32(&[0; HEADER_LEN])
+};
+
+/// [`crc32`], bit by bit, at compile time.
+const fn const_crc32(bytes: &[u8; HEADER_LEN]) -> u32 {
+    let (mut crc, mut at) = (u32::MAX, 0);
+    while at < HEADER_LEN {
+        crc ^= bytes[at] as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 };
+            bit += 1;
+        }
+        at += 1;
+    }
+    !crc
+}
+
 /// The header in front of every payload: 64 bytes, 64-byte aligned, one cache line.
 ///
 /// The table of fields is in `docs/FORMAT.md`. The bytes on disk are made by [`to_bytes`](Self::to_bytes) and
@@ -136,7 +161,23 @@ impl MessageHeader {
     pub fn from_bytes(bytes: &[u8; HEADER_LEN]) -> Result<Self> {
         let mut covered = *bytes;
         covered[FLAGS] &= !VALID;
-        let header = Self {
+        let header = Self::parse(bytes);
+        if crc32(&covered[..HEADER_CHECKSUM]) == header.header_checksum
+            && header.flags & !(VALID | END) == 0
+            && header._reserved == 0
+            && header._pad == [0; 24]
+            && header.length as usize <= MAX_PAYLOAD_LEN
+            && header.seq <= MAX_SEQ + 1
+        {
+            return Ok(header);
+        }
+        Err(header.refusal(crc32(&covered[..HEADER_CHECKSUM])))
+    }
+
+    /// The fields as they stand, nothing checked.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8; HEADER_LEN]) -> Self {
+        Self {
             seq: u64_at(bytes, SEQ),
             timestamp_ns: u64_at(bytes, TIMESTAMP_NS),
             length: u32_at(bytes, LENGTH),
@@ -152,17 +193,13 @@ impl MessageHeader {
                 pad
             },
             header_checksum: u32_at(bytes, HEADER_CHECKSUM),
-        };
-        if crc32(&covered[..HEADER_CHECKSUM]) == header.header_checksum
-            && header.flags & !(VALID | END) == 0
-            && header._reserved == 0
-            && header._pad == [0; 24]
-            && header.length as usize <= MAX_PAYLOAD_LEN
-            && header.seq <= MAX_SEQ + 1
-        {
-            return Ok(header);
         }
-        Err(header.refusal(crc32(&covered[..HEADER_CHECKSUM])))
+    }
+
+    /// Whether this is a published message with nothing in it that a later version may have put there.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.flags == VALID && self._reserved == 0 && self._pad == [0; 24]
     }
 
     /// Checks a payload against `length` and `checksum`.
@@ -251,6 +288,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_published_header_leaves_the_residue() {
+        let mut header = MessageHeader::new(9, 8, 7, 6, 5);
+        (header.flags, header.epoch, header.batch_remaining) = (VALID, 3, 2);
+        assert_eq!(crc32(&header.to_bytes()), PUBLISHED_RESIDUE);
+        header.flags = 0;
+        assert_eq!(crc32(&header.to_bytes()), 0x2144_DF1C);
+    }
 
     #[test]
     fn header_size_and_alignment() {

@@ -9,6 +9,7 @@ use crate::error::{ErrorKind, Result};
 use crate::header::MessageHeader;
 use crate::position::Position;
 use crate::record;
+use crate::run::{Entry, Run};
 use crate::waiter::WaitHandle;
 
 /// Where a reader starts.
@@ -26,37 +27,12 @@ pub enum From {
     Last(u64),
 }
 
-/// One message of a run that [`Reader::poll`] has copied out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(C)]
-pub struct Entry {
-    /// Where the payload starts in the slab; a multiple of 8.
-    pub offset: u32,
-    /// Payload bytes.
-    pub length: u32,
-    /// The user's message type.
-    pub type_id: u32,
-    /// How many messages of the same batch still follow.
-    pub batch_remaining: u32,
-    /// Nanoseconds since the Unix epoch.
-    pub timestamp_ns: u64,
-    /// The message's number.
-    pub seq: u64,
+/// What stood at the place.
+enum Step {
+    Taken(Entry),
+    Head,
+    Needs(usize),
 }
-
-const _: () = assert!(size_of::<Entry>() == 32);
-
-/// What [`Reader::poll`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// How many entries were filled. Zero at the head of the log, and where `need` is set.
-    pub count: usize,
-    /// When not zero: the next payload needs a slab of this many bytes.
-    pub need: usize,
-}
-
-/// The payloads of a run start at multiples of this in the slab, so that wide typed arrays can stand over them.
-const SLAB_ALIGN: usize = 8;
 
 /// A position in the log. Each reader goes at its own pace, and needs no lock and no permission to write.
 #[derive(Debug)]
@@ -128,30 +104,39 @@ impl Reader {
     /// [`Gap`](crate::ErrorKind::Gap) and [`MissingSegment`](crate::ErrorKind::MissingSegment) when the next segment is gone; the system's errors.
     pub fn poll(&mut self, slab: &mut [u8], entries: &mut [Entry]) -> Result<Run> {
         let (mut count, mut used) = (0, 0);
-        while count < entries.len() {
-            match self.peek() {
-                Ok(Some(header)) => {
-                    let length = header.length as usize;
-                    if used > slab.len() || slab.len() - used < length {
-                        let need = if count == 0 { length } else { 0 };
-                        return Ok(Run { count, need });
-                    }
-                    let payload = &mut slab[used..used + length];
-                    match self.cursor.take(&header, payload) {
-                        Ok(()) => entries[count] = entry(used, &header),
-                        Err(e) if count == 0 => return Err(e),
-                        Err(_) => break,
-                    }
+        loop {
+            if self.recovered && self.cursor.wants_all() {
+                let durable = self.durable.unwrap_or(u64::MAX);
+                (count, used) = self.cursor.take_run(slab, used, entries, count, durable);
+            }
+            if count == entries.len() {
+                break;
+            }
+            match self.poll_one(slab, used) {
+                Ok(Step::Taken(entry)) => {
+                    used = entry.slab_end();
+                    entries[count] = entry;
                     count += 1;
-                    used = (used + length).next_multiple_of(SLAB_ALIGN);
                 }
-                Ok(None) if count == 0 => return self.at_head(slab, entries),
+                Ok(Step::Head) if count == 0 && !entries.is_empty() => return self.at_head(slab, entries),
+                Ok(Step::Needs(need)) if count == 0 => return Ok(Run { count, need }),
                 Err(e) if count == 0 => return Err(e),
-                Ok(None) | Err(_) => break,
+                Ok(Step::Head | Step::Needs(_)) | Err(_) => break,
             }
         }
         self.idle = 0;
         Ok(Run { count, need: 0 })
+    }
+
+    /// Copies the next message to `slab[used..]`, with every check and every case.
+    fn poll_one(&mut self, slab: &mut [u8], used: usize) -> Result<Step> {
+        let Some(header) = self.peek()? else { return Ok(Step::Head) };
+        let length = header.length as usize;
+        if used > slab.len() || slab.len() - used < length {
+            return Ok(Step::Needs(length));
+        }
+        self.cursor.take(&header, &mut slab[used..used + length])?;
+        Ok(Step::Taken(Entry::new(used, &header)))
     }
 
     /// Copies a run of the messages before the place out, the last one first, and goes back behind them.
@@ -191,9 +176,9 @@ impl Reader {
                 }
                 break;
             }
-            entries[count] = entry(used, &header);
+            entries[count] = Entry::new(used, &header);
+            used = entries[count].slab_end();
             count += 1;
-            used = (used + length).next_multiple_of(SLAB_ALIGN);
         }
         Ok(Run { count, need: 0 })
     }
@@ -294,17 +279,4 @@ fn may_be_torn(kind: ErrorKind) -> bool {
             | ErrorKind::Truncated
             | ErrorKind::BadMagic
     )
-}
-
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "a slab is shorter than 4 GiB: payloads end at 1 GiB")]
-fn entry(offset: usize, header: &MessageHeader) -> Entry {
-    Entry {
-        offset: offset as u32,
-        length: header.length,
-        type_id: header.type_id.into(),
-        batch_remaining: header.batch_remaining,
-        timestamp_ns: header.timestamp_ns,
-        seq: header.seq,
-    }
 }
