@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use chronicle_core::{
-    BatchItem, Chronicle, Entry, From, HEADER_LEN, MessageHeader, Options, Reader, SyncMode, Writer, crc32,
+    BatchItem, Chronicle, Entry, From, HEADER_LEN, MessageHeader, Options, Reader, SyncMode, VALID, Writer,
+    crc32,
 };
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -70,8 +71,13 @@ fn append_floor(bencher: Bencher, size: usize) {
     let (payload, mut at) = (vec![7; size], 0);
     bencher.counter(ItemsCount::new(RUN)).counter(BytesCount::new(RUN * size)).bench_local(|| {
         for seq in 0..RUN as u64 {
-            let length = u32::try_from(size).unwrap();
-            let header = MessageHeader::new(length, seq, seq, 1, crc32(black_box(&payload)));
+            let header = MessageHeader {
+                seq,
+                length: u32::try_from(size).unwrap(),
+                checksum: crc32(black_box(&payload)),
+                flags: VALID,
+                ..MessageHeader::default()
+            };
             if at + HEADER_LEN + size > memory.len() {
                 at = 0;
             }

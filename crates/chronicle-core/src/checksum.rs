@@ -1,5 +1,9 @@
 //! CRC-32 as every file of the format uses it.
 
+use std::sync::OnceLock;
+
+use crc32fast::Hasher;
+
 /// CRC-32 (ISO-HDLC: polynomial 0x04C11DB7 reflected, initial and final value all ones) of `bytes`.
 ///
 /// The check value of the [catalogue of parametrised CRC algorithms](https://reveng.sourceforge.io/crc-catalogue/all.htm#crc.cat.crc-32-iso-hdlc)
@@ -11,7 +15,11 @@
 #[inline]
 #[must_use]
 pub fn crc32(bytes: &[u8]) -> u32 {
-    crc32fast::hash(bytes)
+    // A new hasher asks for the CPU's features each time, which costs as much as the checksum of a header.
+    static EMPTY: OnceLock<Hasher> = OnceLock::new();
+    let mut hasher = EMPTY.get_or_init(Hasher::new).clone();
+    hasher.update(bytes);
+    hasher.finalize()
 }
 
 #[cfg(test)]
