@@ -1,4 +1,5 @@
-export { Chronicle, type Recovery, type Stats } from './lib/chronicle.ts'
+export { Chronicle, type PruneReport, type ReaderInfo, type Recovery, type Stats } from './lib/chronicle.ts'
+export { Claim } from './lib/claim.ts'
 export { Cursor } from './lib/cursor.ts'
 export { ChronicleError, errorCodes, type ChronicleErrorCode } from './lib/errors.ts'
 export { MessageHeader, type MessageHeaderFields } from './lib/header.ts'
@@ -9,16 +10,21 @@ export type {
   AppendOptions,
   BatchItem,
   BatchOptions,
+  CursorOptions,
   DurableOptions,
   From,
   NextOptions,
   OpenOptions,
   Payload,
+  PruneOptions,
+  PublishOptions,
   ReadOptions,
+  Retention,
   SyncOption,
   TailOptions,
   To,
 } from './lib/options.ts'
 export { MessageIterator, Reader } from './lib/reader.ts'
 export { Tail } from './lib/tail.ts'
+export { repair, verify, type Problem, type RepairReport, type VerifyReport } from './lib/verify.ts'
 export type { BatchResult } from './lib/writer.ts'

@@ -27,6 +27,18 @@ const badOptions: Record<keyof OpenOptions, readonly unknown[]> = {
     { every: 5 },
   ],
   allowNetworkFs: [1, null],
+  retention: [
+    null,
+    1,
+    [],
+    {},
+    { keepUnread: false },
+    { keepBytes: -1 },
+    { keepMs: NaN },
+    { keepMessages: 0.5 },
+    { keepUnread: 1, keepBytes: 1 },
+    { keep: 1 },
+  ],
 }
 
 for (const [name, values] of Object.entries(badOptions)) {

@@ -2,25 +2,31 @@ import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
+import type { Claim } from './claim.ts'
 import { Cursor } from './cursor.ts'
-import { aborted, closed, native, readOnly } from './errors.ts'
-import { NativeChronicle, type NativeReader } from './native.ts'
+import { aborted, closed, invalidArgument, native, readOnly } from './errors.ts'
+import { NativeChronicle, type NativeRetention } from './native.ts'
 import {
   check,
+  checkName,
   checkPath,
   checkSeq,
   type AcquireOptions,
   type AppendOptions,
   type BatchItem,
   type BatchOptions,
+  type CursorOptions,
   type DurableOptions,
   type NativeFrom,
   type OpenOptions,
   type Payload,
+  type PruneOptions,
   type ReadOptions,
+  type Retention,
   type TailOptions,
 } from './options.ts'
-import { Reader, type Home } from './reader.ts'
+import { Reader } from './reader.ts'
+import type { Home } from './source.ts'
 import { Tail } from './tail.ts'
 import { Waiting } from './waiting.ts'
 import { Writer, type BatchResult } from './writer.ts'
@@ -45,8 +51,34 @@ export interface Stats {
   writerPid?: number
   /** The name of the file system, where it copies on write, so that a write may meet a full disk in spite of allocated space. */
   copyOnWriteFs?: string
+  /** Every named reader, in order of their names. */
+  readers: ReaderInfo[]
   /** What taking the writer lock through this handle found and mended. */
   recovery?: Recovery
+  /** Why the last prune after a roll removed nothing more, where it failed. The next roll tries again. */
+  pruneFailure?: string
+}
+
+/** A named reader as others see it. */
+export interface ReaderInfo {
+  /** The name that was given to {@link Chronicle.tail}. */
+  name: string
+  /** The seq that it has still to read. */
+  nextSeq: number
+  /** How many messages that are there now it has not committed. */
+  lag: number
+  /** The process that uses it, where one does. */
+  pid?: number
+}
+
+/** What {@link Chronicle.prune} removed, or would remove. */
+export interface PruneReport {
+  /** How many segment files. */
+  segments: number
+  /** The bytes that they took on the disk. */
+  bytes: number
+  /** The first seq that is left. */
+  firstSeq: number
 }
 
 /** What opening for writing found and did. */
@@ -63,6 +95,8 @@ export interface Recovery {
   quarantined: string[]
   /** Whether a roll to a new segment that was interrupted was finished. */
   finishedRoll: boolean
+  /** Named readers that had read messages which a power cut took, and were moved back to the end. */
+  movedReaders: string[]
 }
 
 /** How long {@link Chronicle.durable} pauses between looks at what other processes have flushed. */
@@ -98,10 +132,12 @@ export class Chronicle {
     this.#readOnly = isReadOnly
     this.#home = {
       closed: false,
-      reader: (from: NativeFrom): NativeReader => {
-        this.#check()
-        return native(() => opened.reader(from))
+      get nextSeq(): number {
+        return native(() => opened.nextSeq())
       },
+      reader: (from: NativeFrom, durableOnly: boolean) => this.#ask((log) => log.reader(from, durableOnly)),
+      namedReader: (name: string, newFrom: NativeFrom, durableOnly: boolean) =>
+        this.#ask((log) => log.namedReader(name, newFrom, durableOnly)),
     }
     this.#waiting = new Waiting((notify) => opened.waiter(notify))
   }
@@ -127,6 +163,7 @@ export class Chronicle {
         allowNetworkFs: checked.allowNetworkFs ?? false,
         ...(checked.segmentBytes === undefined ? {} : { segmentBytes: checked.segmentBytes }),
         ...(syncEveryMs === undefined ? {} : { syncEveryMs }),
+        ...(checked.retention === undefined ? {} : { retention: limits(checked.retention, 'retention') }),
       }),
     )
     return new Chronicle(path, opened, isReadOnly)
@@ -203,6 +240,15 @@ export class Chronicle {
   }
 
   /**
+   * Claims space for a message of `length` bytes (0 to 2^30), to be filled in place and then published.
+   *
+   * @throws {@link ChronicleError} as {@link append}; `ERR_CHRONICLE_INVALID_ARGUMENT` while another claim is open.
+   */
+  claim(length: number): Claim {
+    return (this.#writer ?? this.#acquire(0)).claim(length)
+  }
+
+  /**
    * Makes everything that was appended so far survive a power cut. Resolves with the first seq that is not covered. Callers
    * that come together share one flush, which runs on another thread. Takes the writer lock if need be.
    *
@@ -242,9 +288,12 @@ export class Chronicle {
   }
 
   /**
-   * Follows the log from its end by default: an async iterable of what is appended, by whatever process.
+   * Follows the log from its end by default: an async iterable of what is appended, by whatever process. With a name it goes
+   * on behind what a tail of this name has committed.
    *
-   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`, `ERR_CHRONICLE_GAP`, and the codes for damaged files.
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`, `ERR_CHRONICLE_GAP` where the place was pruned,
+   * `ERR_CHRONICLE_LOCKED` with the `pid` of the process that uses the name, `ERR_CHRONICLE_READ_ONLY` for a name on a chronicle
+   * that is open for reading only, and the codes for damaged files.
    */
   tail(options?: TailOptions): Tail {
     const range = check('tail', options)
@@ -256,8 +305,53 @@ export class Chronicle {
    *
    * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`, `ERR_CHRONICLE_GAP`, and the codes for damaged files.
    */
-  cursor(options?: ReadOptions): Cursor {
+  cursor(options?: CursorOptions): Cursor {
     return new Cursor(this.#home, check('cursor', options))
+  }
+
+  /**
+   * Every named reader with its position, in order of their names.
+   *
+   * @throws {@link ChronicleError} when the chronicle is closed or a position is damaged.
+   */
+  readers(): ReaderInfo[] {
+    return this.#ask((opened) => opened.readers())
+  }
+
+  /**
+   * Forgets a named reader: its position no longer keeps messages from being pruned.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_NOT_FOUND`, `ERR_CHRONICLE_LOCKED` while a tail uses it, `ERR_CHRONICLE_READ_ONLY`.
+   */
+  removeReader(name: string): void {
+    checkName(name, 'name')
+    this.#ask((opened) => opened.removeReader(name))
+  }
+
+  /**
+   * Moves a named reader that no tail uses, or makes one: it reads the message `seq` next. So a reader whose place was pruned
+   * goes on at the `first` of its `ERR_CHRONICLE_GAP`.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT` for a seq behind the end of the log,
+   * `ERR_CHRONICLE_LOCKED` while a tail uses it, `ERR_CHRONICLE_READ_ONLY`.
+   */
+  setReader(name: string, seq: number): void {
+    checkName(name, 'name')
+    checkSeq(seq, 'seq')
+    this.#ask((opened) => opened.setReader(name, seq))
+  }
+
+  /**
+   * Removes old segment files, oldest first: see {@link Retention}. Any process may, while another one writes and others read;
+   * who reads within a file that is removed reads it to its end. Blocks this thread until the removal is durable.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT` without any limit, `ERR_CHRONICLE_READ_ONLY` but for a dry run,
+   * and the codes for damaged files: a position that cannot be read keeps everything.
+   */
+  prune(options: PruneOptions): PruneReport {
+    const { dryRun = false, ...keep } = check('prune', options)
+    const kept = limits(keep, 'prune')
+    return this.#ask((opened) => opened.prune(kept, dryRun))
   }
 
   /**
@@ -309,5 +403,19 @@ export class Chronicle {
 
   #check(): void {
     if (this.#home.closed) throw closed('chronicle')
+  }
+}
+
+/** What a prune keeps, as the binding takes it. To keep nothing in particular is no reason to remove anything. */
+function limits(keep: Retention, call: string): NativeRetention {
+  const { keepBytes, keepMs, keepMessages, keepUnread } = keep
+  if (keepBytes === undefined && keepMs === undefined && keepMessages === undefined && keepUnread !== true) {
+    throw invalidArgument(`${call} must have keepBytes, keepMs, keepMessages or keepUnread: true`)
+  }
+  return {
+    keepUnread: keepUnread ?? true,
+    ...(keepBytes === undefined ? {} : { keepBytes }),
+    ...(keepMs === undefined ? {} : { keepMs }),
+    ...(keepMessages === undefined ? {} : { keepMessages }),
   }
 }

@@ -1,6 +1,7 @@
 import { check, type NextOptions } from './options.ts'
 import { ENTRY_WORDS, Message, place } from './message.ts'
-import { Source, type Home, type Range } from './reader.ts'
+import { sourceOf, type Range } from './reader.ts'
+import type { Home, Source } from './source.ts'
 import { closed } from './errors.ts'
 
 /** The longest that native code blocks at a stretch: a worker that is terminated ends no later than this. */
@@ -31,7 +32,7 @@ export class Cursor extends Message {
 
   /** @internal */
   constructor(home: Home, range: Range) {
-    const source = new Source(home, range, 'start')
+    const source = sourceOf(home, range)
     super(source.run, -1)
     this.#source = source
     this.#home = home

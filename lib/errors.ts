@@ -128,6 +128,11 @@ export function invalidArgument(message: string): ChronicleError {
   return new ChronicleError('ERR_CHRONICLE_INVALID_ARGUMENT', message)
 }
 
+/** A commit without a position to store it in. */
+export function notNamed(): ChronicleError {
+  return invalidArgument('only the messages of a tail with a name can be committed')
+}
+
 export function tooLarge(message: string): ChronicleError {
   return new ChronicleError('ERR_CHRONICLE_TOO_LARGE', message)
 }

@@ -1,4 +1,4 @@
-import { invalidArgument } from './errors.ts'
+import { invalidArgument, native, notNamed } from './errors.ts'
 
 /** Words of an entry in the table that native `poll` fills. */
 export const ENTRY_WORDS = 8
@@ -20,12 +20,15 @@ export class Run {
   readonly slab: Uint8Array
   /** The memory of the slab: asking a typed array for it costs more than all the rest of making a view. */
   readonly buffer: ArrayBufferLike
+  /** Says that the messages up to and with a seq are handled; only where the reader has a name. */
+  readonly commit: ((seq: number) => void) | undefined
   #text: Buffer | undefined
 
-  constructor(table: Uint32Array, slab: Uint8Array) {
+  constructor(table: Uint32Array, slab: Uint8Array, commit?: (seq: number) => void) {
     this.table = table
     this.slab = slab
     this.buffer = slab.buffer
+    this.commit = commit
   }
 
   /** The slab as a Buffer, whose decoder is the fastest for short texts. */
@@ -37,14 +40,17 @@ export class Run {
     return this.table[at + SEQ_HIGH]! * WORD + this.table[at + SEQ_LOW]!
   }
 
-  /** The index of the first of `count` messages whose seq or timestamp is not below the bound. */
-  before(bound: number | bigint, count: number): number {
-    if (typeof bound === 'number') return Math.min(count, Math.max(0, bound - this.seq(0)))
+  /** How many of the first `count` messages come before the bound; in a run that goes backward, not before it. */
+  within(bound: number | bigint, count: number, backward: boolean): number {
+    if (typeof bound === 'number') {
+      const before = backward ? this.seq(0) - bound + 1 : bound - this.seq(0)
+      return Math.min(count, Math.max(0, before))
+    }
     let [low, high] = [0, count]
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.timestampNs(middle * ENTRY_WORDS) < bound) low = middle + 1
-      else high = middle
+      if (this.timestampNs(middle * ENTRY_WORDS) < bound === backward) high = middle
+      else low = middle + 1
     }
     return low
   }
@@ -146,6 +152,20 @@ export class Message {
    */
   json<T = unknown>(): T {
     return JSON.parse(this.text()) as T
+  }
+
+  /**
+   * Says that this message and all before it are handled: a {@link Tail} of the same name will not get them again. The position
+   * outlives the process at once, and a power cut once the tail is closed.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT` for a message of a reader without a name,
+   * `ERR_CHRONICLE_CLOSED` when its tail is closed.
+   */
+  commit(): void {
+    const at = this.#here()
+    const { commit } = this.#run
+    if (commit === undefined) throw notNamed()
+    native(() => commit(this.#run.seq(at)))
   }
 
   /** What `console.log` shows. */

@@ -8,5 +8,13 @@ export {
   NativeReader,
   NativeWaiter,
   NativeWriter,
+  repair,
+  verify,
 } from '../native/binding.cjs'
-export type { NativeHeader, NativeOptions, NativeRecovery, NativeStats } from '../native/binding.cjs'
+export type {
+  NativeHeader,
+  NativeOptions,
+  NativeRecovery,
+  NativeRetention,
+  NativeStats,
+} from '../native/binding.cjs'

@@ -26,6 +26,32 @@ export interface OpenOptions {
   sync?: SyncOption | undefined
   /** Open on a network file system although mapped memory is not coherent there. Default: `false`. */
   allowNetworkFs?: boolean | undefined
+  /** What a {@link Chronicle.prune} at each roll to a new segment keeps. Default: nothing is pruned unasked. */
+  retention?: Retention | undefined
+}
+
+/**
+ * What has to stay. A segment file goes, oldest first, when any limit that is given no longer keeps it, unless a named reader
+ * has still to read it. Without a limit nothing goes. The segment that is appended to always stays.
+ */
+export interface Retention {
+  /** Segments go until the rest takes no more than this many bytes on the disk, 0 to 2^53 - 1. Default: no limit. */
+  keepBytes?: number | undefined
+  /** Segments go whose last message is older than this many milliseconds, 0 to 2^53 - 1. Default: no limit. */
+  keepMs?: number | undefined
+  /** Segments go that hold none of this many last messages, 0 to 2^53 - 1. Default: no limit. */
+  keepMessages?: number | undefined
+  /**
+   * Segments stay that a named reader has still to read. Given as `true` and alone it is a limit too: what all named readers have
+   * read goes, and where there is no named reader, nothing. Default: `true`.
+   */
+  keepUnread?: boolean | undefined
+}
+
+/** Options of {@link Chronicle.prune}. */
+export interface PruneOptions extends Retention {
+  /** Remove nothing, and tell what would be removed. Default: `false`. */
+  dryRun?: boolean | undefined
 }
 
 /** Options of {@link Chronicle.acquire}. */
@@ -69,24 +95,50 @@ export type From = number | bigint | Date | 'start' | 'end'
 /** A place to end before: a seq, or a time (a `Date`, or a `bigint` of nanoseconds since the Unix epoch). */
 export type To = number | bigint | Date
 
-/** Options of {@link Chronicle.read} and {@link Chronicle.cursor}. */
-export interface ReadOptions {
+/** Options of {@link Chronicle.cursor}, and those that {@link Chronicle.read} shares with it. */
+export interface CursorOptions {
   /** Where to begin. A seq that is not published yet yields nothing until it is. Default: `'start'`. */
   from?: From | undefined
   /** Where to end: the first message that is not read any more. Default: the head of the log. */
   to?: To | undefined
   /** The most messages to read, 0 to 2^53 - 1. Default: no limit. */
   limit?: number | undefined
+  /** Read only what is durable, so that no power cut takes back what was read. Default: `false`. */
+  durableOnly?: boolean | undefined
+}
+
+/** Options of {@link Chronicle.read}. */
+export interface ReadOptions extends CursorOptions {
+  /** Read the same messages, the last one first; with `limit`, so many from the end. Default: `false`. */
+  reverse?: boolean | undefined
 }
 
 /** Options of {@link Chronicle.tail}. */
 export interface TailOptions {
-  /** Where to begin. Default: `'end'`, so what is appended from now on. */
-  from?: From | undefined
+  /**
+   * Where to begin. Default: `'end'`, so what is appended from now on. With a name it is `'resume'`, behind what was
+   * committed, and nothing else.
+   */
+  from?: From | 'resume' | undefined
+  /**
+   * The name under which positions are kept: 1 to 128 bytes of a file name, without `/ \ : * ? " < > |` and control characters,
+   * not starting with a dot. One tail at a time uses a name. Default: none, and no position.
+   */
+  name?: string | undefined
+  /** Where a name that is new begins. Default: `'start'`. */
+  newFrom?: From | undefined
+  /** Read only what is durable, so that no power cut takes back what was read. Default: `false`. */
+  durableOnly?: boolean | undefined
   /** Ends the tail: the iteration throws `ERR_CHRONICLE_ABORTED`, named "AbortError", with the signal's reason as cause. */
   signal?: AbortSignal | undefined
   /** Keep the process alive while waiting for a message. Default: `false`. */
   keepAlive?: boolean | undefined
+}
+
+/** Options of {@link Claim.publish}. */
+export interface PublishOptions {
+  /** The message's type, a number of your own, 0 to 65,535. Default: `0`. */
+  type?: number | undefined
 }
 
 /** Options of {@link Cursor.next}. */
@@ -189,6 +241,21 @@ function moment(value: bigint | Date, name: string): bigint {
 
 const fromKinds = `a seq, a negative number, a Date, a bigint, 'start' or 'end'`
 
+function resumable(value: unknown, name: string): NativeFrom | 'resume' {
+  return value === 'resume' ? value : from(value, name)
+}
+
+/** Checks the name of a reader: the core knows which ones can be file names. */
+export function checkName(value: unknown, name: string): string {
+  return typeof value === 'string' ? value : refuse(name, 'a string', value)
+}
+
+const retentionTable = { keepBytes: count, keepMs: count, keepMessages: count, keepUnread: flag }
+
+function retention(value: unknown, name: string): Checked<typeof retentionTable> {
+  return checked(value, retentionTable, name, `${name}.`)
+}
+
 function from(value: unknown, name: string): NativeFrom {
   if (value === 'start' || value === 'end') return value
   if (typeof value === 'number')
@@ -211,14 +278,23 @@ function nanoseconds(value: unknown, name: string): bigint {
 }
 
 const tables = {
-  open: { create: flag, readOnly: flag, segmentBytes, mode, sync, allowNetworkFs: flag },
+  open: { create: flag, readOnly: flag, segmentBytes, mode, sync, allowNetworkFs: flag, retention },
+  prune: { ...retentionTable, dryRun: flag },
   acquire: { wait: milliseconds },
   append: { type: checkType, expectedSeq: count },
   appendBatch: { expectedSeq: count },
-  read: { from, to, limit: count },
-  cursor: { from, to, limit: count },
+  publish: { type: checkType },
+  read: { from, to, limit: count, durableOnly: flag, reverse: flag },
+  cursor: { from, to, limit: count, durableOnly: flag },
   next: { wait: milliseconds },
-  tail: { from, signal, keepAlive: flag },
+  tail: {
+    from: resumable,
+    name: checkName,
+    newFrom: from,
+    durableOnly: flag,
+    signal,
+    keepAlive: flag,
+  },
   durable: { signal },
   MessageHeader: {
     seq: count,

@@ -1,113 +1,30 @@
-import { closed, fromNative, native } from './errors.ts'
-import { ENTRY_WORDS, Message, Run } from './message.ts'
-import type { NativeReader } from './native.ts'
+import { ENTRY_WORDS, Message, type Run } from './message.ts'
 import type { NativeFrom } from './options.ts'
+import { Source, type Home } from './source.ts'
 
-/** Bytes of the slab that a run is copied to, and messages in its table. A larger payload gets a slab of its own. */
-const SLAB_BYTES = 64 << 10
-const RUN_LENGTH = 1024
-
-/** What a reading object knows of the chronicle that it reads. */
-export interface Home {
-  /** Whether the chronicle was closed. */
-  readonly closed: boolean
-  /** A native reader that starts at `from`. */
-  reader(from: NativeFrom): NativeReader
-}
-
-/** The part of the log that is read. */
+/** The part of the log that is read, and how. */
 export interface Range {
   from?: NativeFrom | undefined
   to?: number | bigint | undefined
   limit?: number | undefined
+  durableOnly?: boolean | undefined
+  reverse?: boolean | undefined
 }
 
-function emptyRun(): Run {
-  return new Run(new Uint32Array(RUN_LENGTH * ENTRY_WORDS), new Uint8Array(SLAB_BYTES))
+/** What a range is read from. */
+export function sourceOf(home: Home, range: Range): Source {
+  const { from = 'start', to, limit, durableOnly = false, reverse = false } = range
+  if (!reverse) return new Source(home, home.reader(from, durableOnly), { until: to, limit }, 'forward')
+  const reader = home.reader(to ?? 'end', durableOnly)
+  return new Source(home, reader, { until: lowest(home, from), limit }, 'backward')
 }
 
-/** Fetches runs of messages within a range, into memory that is used again by the next fetch. */
-export class Source {
-  /** The run that was fetched last. */
-  run: Run
-  readonly #home: Home
-  readonly #native: NativeReader
-  readonly #poll: (slab: Uint8Array, table: Uint32Array) => number
-  readonly #to: number | bigint | undefined
-  #kept: Run
-  #left: number
-
-  constructor(home: Home, range: Range, start: NativeFrom) {
-    this.#home = home
-    this.#native = home.reader(range.from ?? start)
-    this.#poll = native(() => this.#native.poll())
-    this.#to = range.to
-    this.#left = range.limit ?? Infinity
-    this.#kept = emptyRun()
-    this.run = this.#kept
-  }
-
-  /** Whether the range has no more messages, however long one waits. */
-  get exhausted(): boolean {
-    return this.#left <= 0
-  }
-
-  /** Fetches the next messages of the range into {@link run} and returns how many; 0 at its end and at the head. */
-  fetch(): number {
-    if (this.#home.closed) {
-      this.close()
-      throw closed('chronicle')
-    }
-    if (this.#left <= 0) return 0
-    // A program may have transferred the memory of a cursor's payload to another thread.
-    if (this.#kept.slab.length === 0) this.#kept = emptyRun()
-    let { table, slab } = this.#kept
-    if (this.#left < RUN_LENGTH) table = table.subarray(0, this.#left * ENTRY_WORDS)
-    this.run = this.#kept
-    try {
-      let count = this.#poll(slab, table)
-      if (count < 0) {
-        slab = new Uint8Array(-count)
-        table = new Uint32Array(ENTRY_WORDS)
-        this.run = new Run(table, slab)
-        count = this.#poll(slab, table)
-      }
-      return this.#within(count)
-    } catch (error) {
-      throw fromNative(error)
-    }
-  }
-
-  /** The run that was fetched, in memory that no later fetch touches. */
-  keep(count: number): Run {
-    const { run } = this
-    if (run !== this.#kept) return run
-    const last = (count - 1) * ENTRY_WORDS
-    const bytes = run.table[last]! + run.table[last + 1]!
-    if (bytes > SLAB_BYTES / 2) {
-      // Giving a full slab away costs less than copying it.
-      this.#kept = emptyRun()
-      return run
-    }
-    return new Run(run.table.slice(0, count * ENTRY_WORDS), run.slab.slice(0, bytes))
-  }
-
-  /** Blocks this thread until there is a message to fetch, or `ms` are over. */
-  wait(ms: number): boolean {
-    return native(() => this.#native.wait(ms))
-  }
-
-  close(): void {
-    this.#left = 0
-    native(() => this.#native.close())
-  }
-
-  #within(count: number): number {
-    if (count === 0) return 0
-    const inside = this.#to === undefined ? count : this.run.before(this.#to, count)
-    this.#left = inside < count ? 0 : this.#left - inside
-    return inside
-  }
+/** The first seq or time of a range that is read backward. */
+function lowest(home: Home, from: NativeFrom): number | bigint {
+  if (from === 'start') return 0
+  if (from === 'end') return home.nextSeq
+  if (typeof from === 'number' && from < 0) return home.nextSeq + from
+  return from
 }
 
 /**
@@ -138,7 +55,7 @@ export class Reader implements Iterable<Message> {
    * @throws {@link ChronicleError} here and from `next()`, for damaged files, a pruned start and a closed chronicle.
    */
   [Symbol.iterator](): MessageIterator {
-    return new MessageIterator(new Source(this.#home, this.#range, 'start'), this.#home)
+    return new MessageIterator(sourceOf(this.#home, this.#range), this.#home)
   }
 }
 

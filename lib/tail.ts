@@ -1,18 +1,34 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-import { aborted, closed } from './errors.ts'
+import { aborted, closed, invalidArgument } from './errors.ts'
 import { ENTRY_WORDS, Message, type Run } from './message.ts'
-import type { NativeFrom } from './options.ts'
-import { Source, type Home } from './reader.ts'
+import { checkSeq, type NativeFrom } from './options.ts'
+import { Source, type Home } from './source.ts'
 import type { Waiting } from './waiting.ts'
 
 /** How long a tail hands out messages that are there before other work of the event loop gets its turn. */
 const TURN_MS = 5
 
 export interface TailRange {
-  from?: NativeFrom | undefined
+  from?: NativeFrom | 'resume' | undefined
+  name?: string | undefined
+  newFrom?: NativeFrom | undefined
+  durableOnly?: boolean | undefined
   signal?: AbortSignal | undefined
   keepAlive?: boolean | undefined
+}
+
+function open(home: Home, range: TailRange): Source {
+  const { from, name, newFrom, durableOnly = false } = range
+  if (name === undefined) {
+    if (from === 'resume') throw invalidArgument(`from must not be 'resume' without a name`)
+    if (newFrom !== undefined) throw invalidArgument('newFrom needs a name')
+    return new Source(home, home.reader(from ?? 'end', durableOnly), {}, 'forward')
+  }
+  if (from !== undefined && from !== 'resume') {
+    throw invalidArgument(`from must be 'resume' with a name: setReader() moves its position`)
+  }
+  return new Source(home, home.namedReader(name, newFrom ?? 'start', durableOnly), {}, 'named')
 }
 
 /**
@@ -21,6 +37,9 @@ export interface TailRange {
  * It starts at the moment of {@link Chronicle.tail}, so a message that is appended before the iteration begins is not missed.
  * It goes on until the loop is left, `close()` is called, the signal is aborted or the chronicle is closed. While it waits it
  * uses no CPU, and does not keep the process alive unless `keepAlive` is set. Each message stays valid for as long as it is held.
+ *
+ * A tail with a name goes on where it {@link commit | committed}, in whatever process. Delivery is at least once: a message that
+ * was handled and not committed when the process ended comes again.
  *
  * @example
  * ```ts
@@ -52,7 +71,7 @@ export class Tail implements AsyncIterableIterator<Message, undefined> {
 
   /** @internal */
   constructor(home: Home, waiting: Waiting, range: TailRange) {
-    this.#source = new Source(home, range, 'end')
+    this.#source = open(home, range)
     this.#home = home
     this.#waiting = waiting
     this.#signal = range.signal
@@ -64,6 +83,35 @@ export class Tail implements AsyncIterableIterator<Message, undefined> {
   /** Whether the tail, or its chronicle, was closed. */
   get closed(): boolean {
     return this.#closed || this.#home.closed
+  }
+
+  /**
+   * The seq that a tail of this name would start at now: one more than the last that was committed. `undefined` without a name.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_CLOSED`.
+   */
+  get committed(): number | undefined {
+    return this.#source.committed
+  }
+
+  /** The position that was found, where it lay behind the end of the log, as a power cut may leave it, and was moved back to it. */
+  get movedBackFrom(): number | undefined {
+    return this.#source.movedBackFrom
+  }
+
+  /**
+   * Says that all messages up to and with `seq` are handled: a tail of this name will not get them again. The position outlives
+   * the process at once, and a power cut once the tail is closed. A seq below the last one committed changes nothing.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT` without a name and for a message that was not handed out yet,
+   * `ERR_CHRONICLE_CLOSED`.
+   */
+  commit(seq: number): void {
+    checkSeq(seq, 'seq')
+    // The run that was fetched reaches further than what was handed out.
+    const next = this.#at < this.#end ? this.#run.seq(this.#at) : Infinity
+    if (seq >= next) throw invalidArgument(`message ${seq} was not handed out yet: the next one is ${next}`)
+    this.#source.commit(seq)
   }
 
   /**

@@ -1,5 +1,6 @@
 import { isUint8Array } from 'node:util/types'
 
+import { Claim } from './claim.ts'
 import { fromNative, invalidArgument, tooLarge } from './errors.ts'
 import type { NativeWriter } from './native.ts'
 import {
@@ -113,6 +114,10 @@ export class Writer {
       if (batch.bytes.length <= BATCH_KEPT_BYTES) this.#batch = batch
     }
     return { first: control[FIRST]!, last: control[LAST]! }
+  }
+
+  claim(length: number): Claim {
+    return new Claim(this.#native, length)
   }
 
   /** Flushes. A call that comes while a flush runs waits for the next one, with all others that do. */

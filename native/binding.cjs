@@ -843,3 +843,5 @@ module.exports.NativeWriter = nativeBinding.NativeWriter
 module.exports.crc32 = nativeBinding.crc32
 module.exports.decodeHeader = nativeBinding.decodeHeader
 module.exports.encodeHeader = nativeBinding.encodeHeader
+module.exports.repair = nativeBinding.repair
+module.exports.verify = nativeBinding.verify

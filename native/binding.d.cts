@@ -25,7 +25,17 @@ export declare class NativeChronicle {
    * A reader at the start, at the end, at a seq, this many (a negative number) before the end, or at the first message
    * that is not older than so many nanoseconds since the Unix epoch (a bigint).
    */
-  reader(from: 'start' | 'end' | number | bigint): NativeReader
+  reader(from: 'start' | 'end' | number | bigint, durableOnly: boolean): NativeReader
+  /** The reader of this name, which goes on behind what it has committed; a new name starts at `newFrom`. */
+  namedReader(name: string, newFrom: 'start' | 'end' | number | bigint, durableOnly: boolean): NativeReader
+  /** Every named reader, in order of their names. */
+  readers(): Array<NativeReaderInfo>
+  /** Forgets a named reader. */
+  removeReader(name: string): void
+  /** Moves a named reader that nobody uses, or makes one: it reads `seq` next. */
+  setReader(name: string, seq: number): void
+  /** Removes the segments that `retention` does not keep, or only says which. */
+  prune(retention: NativeRetention, dryRun: boolean): NativePruneReport
   /** Starts a thread that calls `notify` when there may be new messages. It keeps no process alive. */
   waiter(notify: () => void): NativeWaiter
   /** Closes this and all that it handed out. */
@@ -54,6 +64,14 @@ export declare class NativeReader {
    * asks for a slab of n bytes for the next message.
    */
   poll(): (slab: Uint8Array, entries: Uint32Array) => number
+  /** The same for the messages before the place, the last one first. 0 says that the first one that is left has been passed. */
+  pollBack(): (slab: Uint8Array, entries: Uint32Array) => number
+  /** The call that says of a named reader's messages up to and with `seq` that they are handled. */
+  commit(): (seq: number) => void
+  /** The seq that a reader of this name would start at now. */
+  committed(): number | null
+  /** The position that was found, where it lay behind the end of the log and was moved back to it. */
+  movedBackFrom(): number | null
   /** Blocks this thread until there is a message to poll or `ms` are over. Returns whether there is one. */
   wait(ms: number): boolean
   /** The seq that the next poll starts with. */
@@ -80,6 +98,14 @@ export declare class NativeWriter {
   nextSeq(): number
   /** Flushes on a thread of the pool. Settles with the durable seq, or with the error to throw. */
   sync(): Promise<number | Error>
+  /** Claims space for a message of so many zero bytes. Appends are refused until it is published or aborted. */
+  openClaim(length: number): void
+  /** Copies `bytes` to `offset` of the claimed payload. */
+  fillClaim(offset: number, bytes: Uint8Array): void
+  /** Publishes the claimed message and returns its seq. */
+  publishClaim(typeId: number): number
+  /** Gives the claimed space back. */
+  abortClaim(): void
   /** Gives the writer lock back. The hot calls refuse from now on. */
   close(): void
 }
@@ -115,6 +141,33 @@ export interface NativeOptions {
   /** Milliseconds between flushes; 0 flushes in each append, and absent never. */
   syncEveryMs?: number
   allowNetworkFs: boolean
+  /** What a prune after each roll keeps; absent: no such prune. */
+  retention?: NativeRetention
+}
+
+/** Something that is wrong. */
+export interface NativeProblem {
+  severity: 'data' | 'unfinished' | 'derived'
+  code: string
+  message: string
+  path?: string
+  offset?: number
+  seq?: number
+}
+
+/** What a prune removed, or would remove. */
+export interface NativePruneReport {
+  segments: number
+  bytes: number
+  firstSeq: number
+}
+
+/** A named reader as others see it. */
+export interface NativeReaderInfo {
+  name: string
+  nextSeq: number
+  lag: number
+  pid?: number
 }
 
 /** What opening for writing found and did. */
@@ -125,6 +178,26 @@ export interface NativeRecovery {
   cutAt?: number
   quarantined: Array<string>
   finishedRoll: boolean
+  movedReaders: Array<string>
+}
+
+/** What a repair did, and what was lost. */
+export interface NativeRepairReport {
+  rebuiltControl: boolean
+  lostFrom?: number
+  lostTo?: number
+  quarantined: Array<string>
+  lostReaders: Array<string>
+  rebuiltIndexes: number
+  recovery: NativeRecovery
+}
+
+/** What a prune keeps. What is absent is no limit. */
+export interface NativeRetention {
+  keepBytes?: number
+  keepMs?: number
+  keepMessages?: number
+  keepUnread: boolean
 }
 
 /** A look at a chronicle. */
@@ -138,5 +211,25 @@ export interface NativeStats {
   epoch: number
   writerPid?: number
   copyOnWriteFs?: string
+  readers: Array<NativeReaderInfo>
   recovery?: NativeRecovery
+  pruneFailure?: string
 }
+
+/** What a chronicle holds, and what is wrong with it. */
+export interface NativeVerifyReport {
+  sound: boolean
+  segments: number
+  messages: number
+  payloadBytes: number
+  firstSeq: number
+  nextSeq: number
+  readers: number
+  problems: Array<NativeProblem>
+}
+
+/** Makes a damaged chronicle usable again. Settles with the report, or with the error to throw. */
+export declare function repair(dir: string): Promise<NativeRepairReport | Error>
+
+/** Reads everything in a directory and changes nothing. Settles with the report, or with the error to throw. */
+export declare function verify(dir: string): Promise<NativeVerifyReport | Error>

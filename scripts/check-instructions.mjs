@@ -32,7 +32,7 @@ function build() {
     .stdout.trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-  return artifacts.find(({ executable }) => executable != null).executable
+  return artifacts.find(({ executable }) => typeof executable === 'string').executable
 }
 
 function count(program, messages, walks) {

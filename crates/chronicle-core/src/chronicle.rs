@@ -14,6 +14,7 @@ use crate::directory::{Directory, open_regular};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{DEFAULT_SEGMENT_BYTES, HEADER_LEN, SEGMENT_HEADER_LEN};
 use crate::lock::WriterLock;
+use crate::named::ReaderInfo;
 use crate::options::Options;
 use crate::platform;
 use crate::reader::{From, Reader};
@@ -83,6 +84,8 @@ pub struct Stats {
     pub copy_on_write_fs: Option<&'static str>,
     /// What the last opening for writing through this handle found and did.
     pub recovery: Option<RecoveryReport>,
+    /// Every named reader, in order of their names.
+    pub readers: Vec<ReaderInfo>,
     /// Why the last prune after a roll removed nothing more, if it failed. The next roll tries again.
     pub prune_failure: Option<Error>,
 }
@@ -188,6 +191,7 @@ impl Chronicle {
             copy_on_write_fs: platform::copy_on_write_fs(path)
                 .map_err(|e| Error::io("look at the file system", path, &e))?,
             recovery: inner.recovery.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            readers: self.readers()?,
             prune_failure: inner.prune_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::MessageHeader;
-use crate::layout::HEADER_LEN;
+use crate::layout::{HEADER_LEN, record_len};
 use crate::record;
 use crate::writer::{Writer, payload_len};
 
@@ -23,8 +23,45 @@ use crate::writer::{Writer, payload_len};
 #[derive(Debug)]
 pub struct Claim<'a> {
     writer: &'a mut Writer,
-    length: u32,
-    published: bool,
+}
+
+impl Claim<'_> {
+    /// The bytes that were claimed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.writer.claimed.unwrap_or(0) as usize
+    }
+
+    /// Whether the message has no payload.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies `bytes` to `offset` of the payload. What is not written stays zero.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfBounds`] when they are not all inside.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<()> {
+        self.writer.fill_claim(offset, bytes)
+    }
+
+    /// Publishes the message and returns its seq.
+    ///
+    /// # Errors
+    /// As [`append`](Writer::append) with [`SyncMode::Always`](crate::SyncMode::Always).
+    pub fn publish(self, type_id: u16) -> Result<u64> {
+        self.writer.publish_claim(type_id)
+    }
+
+    /// Gives the space back. The same as dropping the claim.
+    pub fn abort(self) {}
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.writer.abort_claim();
+    }
 }
 
 impl Writer {
@@ -33,72 +70,79 @@ impl Writer {
     /// # Errors
     /// As [`append`](Self::append).
     pub fn claim(&mut self, length: usize) -> Result<Claim<'_>> {
-        let length = payload_len(length)?;
-        self.ready(crate::layout::record_len(length), 1)?;
-        Ok(Claim { writer: self, length, published: false })
-    }
-}
-
-impl Claim<'_> {
-    /// The bytes that were claimed.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.length as usize
+        self.open_claim(length)?;
+        Ok(Claim { writer: self })
     }
 
-    /// Whether the message has no payload.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// Copies `bytes` to `offset` of the payload. What is not written stays zero.
+    /// [`claim`](Self::claim) for those who cannot hold a borrow of the writer: the claim stays open until
+    /// [`publish_claim`](Self::publish_claim), [`abort_claim`](Self::abort_claim) or the end of the writer, and everything else
+    /// that appends is refused meanwhile.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfBounds`] when they are not all inside.
-    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<()> {
-        if offset > self.len() || bytes.len() > self.len() - offset {
-            let message =
-                format!("{} bytes at {offset} are not inside of {} bytes", bytes.len(), self.length);
-            return Err(Error::new(ErrorKind::OutOfBounds, message));
-        }
-        self.writer.region().copy_in(self.start() + offset, bytes);
+    /// As [`append`](Self::append); [`ErrorKind::InvalidArgument`] while another claim is open.
+    pub fn open_claim(&mut self, length: usize) -> Result<()> {
+        let length = payload_len(length)?;
+        self.ready(record_len(length), 1)?;
+        self.claimed = Some(length);
+        // Nothing fits any more: whoever appends gets to the roll, which refuses.
+        self.limit = 0;
         Ok(())
     }
 
-    /// Publishes the message and returns its seq.
+    /// Copies `bytes` to `offset` of the claimed payload. What is not written stays zero.
     ///
     /// # Errors
-    /// As [`append`](Writer::append) with [`SyncMode::Always`](crate::SyncMode::Always).
-    pub fn publish(mut self, type_id: u16) -> Result<u64> {
-        let timestamp_ns = self.writer.stamp();
-        let place = self.writer.place();
+    /// [`ErrorKind::OutOfBounds`] when they are not all inside, [`ErrorKind::InvalidArgument`] without an open claim,
+    /// [`ErrorKind::Forked`] in a forked child.
+    pub fn fill_claim(&mut self, offset: usize, bytes: &[u8]) -> Result<()> {
+        self.refuse_child()?;
+        let length = self.claimed.ok_or_else(no_claim)? as usize;
+        if offset > length || bytes.len() > length - offset {
+            let message = format!("{} bytes at {offset} are not inside of {length} bytes", bytes.len());
+            return Err(Error::new(ErrorKind::OutOfBounds, message));
+        }
+        self.region().copy_in(self.offset() + HEADER_LEN + offset, bytes);
+        Ok(())
+    }
+
+    /// Publishes the claimed message and returns its seq.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append); [`ErrorKind::InvalidArgument`] without an open claim. What cannot be published stays claimed.
+    pub fn publish_claim(&mut self, type_id: u16) -> Result<u64> {
+        self.refuse_child()?;
+        self.durability.check()?;
+        let length = self.claimed.ok_or_else(no_claim)?;
+        let timestamp_ns = self.stamp();
+        let (place, payload) = (self.place(), self.offset() + HEADER_LEN);
         let header = MessageHeader {
             seq: place.seq,
             timestamp_ns,
-            length: self.length,
-            checksum: record::payload_checksum(self.writer.region(), self.start(), self.len()),
+            length,
+            checksum: record::payload_checksum(self.region(), payload, length as usize),
             type_id,
             epoch: place.epoch,
             ..MessageHeader::default()
         };
-        self.published = true;
-        self.writer.publish(&header)
+        self.claimed = None;
+        self.open_limit();
+        self.publish(&header)
     }
 
-    /// Gives the space back. The same as dropping the claim.
-    pub fn abort(self) {}
-
-    fn start(&self) -> usize {
-        self.writer.offset() + HEADER_LEN
+    /// Gives the claimed space back, if there is any.
+    pub fn abort_claim(&mut self) {
+        if self.refuse_child().is_err() {
+            return;
+        }
+        if let Some(length) = self.claimed.take() {
+            // A later, shorter record's successor may have its commit word here.
+            self.region().zero(self.offset() + HEADER_LEN, length as usize);
+            self.open_limit();
+        }
     }
 }
 
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        if !self.published {
-            // A later, shorter record's successor may have its commit word here.
-            self.writer.region().zero(self.start(), self.len());
-        }
-    }
+#[cold]
+fn no_claim() -> Error {
+    Error::invalid("no claim is open: it was published or aborted")
 }

@@ -1,7 +1,6 @@
 //! Making messages survive a power cut: one flush for everybody who waits, of the dirty range alone.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -32,8 +31,9 @@ struct Shared {
 struct State {
     /// Segments with bytes that are not flushed, oldest first; the last one is being appended to.
     dirty: VecDeque<Dirty>,
-    /// Segments of an earlier writer of this boot, which may not have flushed them.
-    inherited: Vec<PathBuf>,
+    /// The first of the sealed segments before those that may not be flushed either and are not held open: an earlier writer
+    /// of this boot has left them, or too many came since the last flush.
+    unflushed: Option<u64>,
     durable: u64,
     flushing: bool,
     stop: bool,
@@ -51,16 +51,21 @@ struct Dirty {
     named: bool,
 }
 
+impl Dirty {
+    fn base(&self) -> u64 {
+        self.active.segment.header.base_seq
+    }
+}
+
+/// How many segments are held open until they are flushed. Those before are opened again for it: descriptors and mappings must not
+/// grow with the time since the last flush.
+const MAX_DIRTY: usize = 64;
+
 impl Durability {
-    pub(crate) fn new(
-        inner: &Arc<Inner>,
-        active: Arc<Active>,
-        inherited: Vec<PathBuf>,
-        durable: u64,
-    ) -> Self {
+    pub(crate) fn new(inner: &Arc<Inner>, active: Arc<Active>, unflushed: Option<u64>, durable: u64) -> Self {
         let dirty = VecDeque::from([Dirty { active, flushed: 0, named: false }]);
         let state =
-            State { dirty, inherited, durable, flushing: false, stop: false, failure: None, closed_at: None };
+            State { dirty, unflushed, durable, flushing: false, stop: false, failure: None, closed_at: None };
         let shared = Shared {
             inner: Arc::clone(inner),
             state: Mutex::new(state),
@@ -127,7 +132,13 @@ impl Durability {
 
     /// The segment that is appended to from now on. The one before it has its END.
     pub(crate) fn follow(&self, active: Arc<Active>) {
-        self.lock().dirty.push_back(Dirty { active, flushed: 0, named: false });
+        let mut state = self.lock();
+        state.dirty.push_back(Dirty { active, flushed: 0, named: false });
+        if state.dirty.len() > MAX_DIRTY
+            && let Some(oldest) = state.dirty.pop_front()
+        {
+            state.unflushed = state.unflushed.or(Some(oldest.base()));
+        }
     }
 
     /// The writer is about to release its lock: waits for a flush under way, and allows no further one.
@@ -147,18 +158,19 @@ impl Durability {
         // The head is read before the segments and their ends: all messages below it lie in front of those ends.
         let head = self.shared.inner.control.head();
         let work: Vec<Dirty> = state.dirty.iter().cloned().collect();
-        let inherited = std::mem::take(&mut state.inherited);
+        let unflushed = state.unflushed.take();
         drop(state);
-        let outcome = self.flush(&inherited, work);
+        let outcome = self.flush(unflushed, work);
         let mut state = self.lock();
         state.flushing = false;
         match outcome {
-            Ok(done) => {
-                let sealed = done.len() - 1;
-                for (dirty, flushed) in state.dirty.iter_mut().zip(done) {
+            Ok((base, flushed)) => {
+                // All before the last one were sealed; it may be sealed by now, and not be held any more.
+                state.dirty.retain(|dirty| dirty.base() >= base);
+                if let Some(dirty) = state.dirty.front_mut().filter(|dirty| dirty.base() == base) {
                     (dirty.flushed, dirty.named) = (flushed, true);
                 }
-                state.dirty.drain(..sealed);
+                state.unflushed = state.unflushed.map(|first| first.max(base));
                 state.durable = head;
                 self.shared.inner.control.set_durable(head);
                 // Readers that see durable messages only sleep until then.
@@ -178,17 +190,13 @@ impl Durability {
         state
     }
 
-    /// Flushes each segment's dirty range, then the names of new ones. Returns how far each is flushed.
-    fn flush(&self, inherited: &[PathBuf], work: Vec<Dirty>) -> Result<Vec<u64>> {
-        for path in inherited {
-            match open_regular(path, true) {
-                // Pruned meanwhile.
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                opened => opened?.sync_data().map_err(|e| Error::io("sync the segment", path, &e))?,
-            }
+    /// Flushes each segment's dirty range, then the names of new ones. Returns which was the last, and how far it is flushed.
+    fn flush(&self, unflushed: Option<u64>, work: Vec<Dirty>) -> Result<(u64, u64)> {
+        let mut last = (0, 0);
+        if let (Some(first), Some(held)) = (unflushed, work.first()) {
+            self.sync_sealed(first, held.base())?;
         }
-        let mut names = !inherited.is_empty();
-        let mut done = Vec::with_capacity(work.len());
+        let mut names = unflushed.is_some();
         for dirty in work {
             let end = dirty.active.end();
             if end > dirty.flushed {
@@ -196,13 +204,27 @@ impl Durability {
             }
             names |= !dirty.named;
             crate::fault::point("sync.segment");
-            done.push(end);
+            last = (dirty.base(), end);
         }
         if names {
             self.shared.inner.directory.sync()?;
         }
         crate::fault::point("sync.flushed");
-        Ok(done)
+        Ok(last)
+    }
+
+    /// Syncs the segments that start in `first..end`.
+    fn sync_sealed(&self, first: u64, end: u64) -> Result<()> {
+        let directory = &self.shared.inner.directory;
+        for base in directory.segments()?.into_iter().filter(|base| (first..end).contains(base)) {
+            let path = directory.segment(base);
+            match open_regular(&path, true) {
+                // Pruned meanwhile.
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                opened => opened?.sync_data().map_err(|e| Error::io("sync the segment", &path, &e))?,
+            }
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

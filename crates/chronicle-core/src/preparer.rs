@@ -16,6 +16,8 @@ pub(crate) const STEP_BYTES: u64 = 2 << 20;
 const AHEAD_BYTES: u64 = 3 * STEP_BYTES;
 /// How much of the next segment is resident when the appender gets there.
 const RESIDENT_BYTES: usize = 4 << 20;
+/// How many sealed segments wait for the thread with their file open. An appender that is so far ahead leaves it only their numbers.
+const MAX_SEALED: usize = 64;
 
 /// Owned by the writer; dropping it stops the thread and removes a segment that was not needed.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ struct Job {
     active: Arc<Active>,
     /// Segments that were sealed since the last look, oldest first.
     sealed: Vec<Arc<Active>>,
+    /// Sealed segments whose index is to be made in spare time.
+    unindexed: Vec<u64>,
     /// The length of the segment to prepare, once.
     wanted: Option<u64>,
     ready: Option<Blank>,
@@ -50,6 +54,7 @@ impl Preparer {
         let job = Job {
             active,
             sealed: Vec::new(),
+            unindexed,
             wanted: None,
             ready: None,
             preparing: false,
@@ -63,7 +68,7 @@ impl Preparer {
             .name("chronicle-prepare".to_owned())
             .spawn(move || {
                 let _idle = Idle(&worker);
-                worker.run(unindexed);
+                worker.run();
             })
             .map_err(|e| Error::new(ErrorKind::Io, format!("cannot start the helper thread: {e}")))?;
         Ok(Self { shared, thread: Some(thread) })
@@ -84,7 +89,11 @@ impl Preparer {
     pub(crate) fn follow(&self, active: Arc<Active>) {
         let mut job = self.shared.lock();
         let sealed = std::mem::replace(&mut job.active, active);
-        job.sealed.push(sealed);
+        if job.sealed.len() < MAX_SEALED {
+            job.sealed.push(sealed);
+        } else {
+            job.unindexed.push(sealed.segment.header.base_seq);
+        }
         job.poked = true;
         drop(job);
         self.shared.changed.notify_all();
@@ -140,18 +149,19 @@ impl Shared {
         self.job.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, mut unindexed: Vec<u64>) {
+    fn run(&self) {
         let mut resident: Option<(u64, u64)> = None;
         let mut index: Option<(u64, IndexFile)> = None;
         loop {
             let job = self.lock();
-            let idle = unindexed.is_empty();
-            let waited = self.changed.wait_while(job, |job| idle && !job.poked && !job.stop);
+            let waited =
+                self.changed.wait_while(job, |job| job.unindexed.is_empty() && !job.poked && !job.stop);
             let mut job = waited.unwrap_or_else(PoisonError::into_inner);
             let stop = job.stop;
             let poked = std::mem::take(&mut job.poked);
             let active = Arc::clone(&job.active);
             let sealed = std::mem::take(&mut job.sealed);
+            let unindexed = job.unindexed.pop();
             let next_size = job.wanted.take().filter(|_| !stop);
             job.preparing = next_size.is_some();
             drop(job);
@@ -174,7 +184,7 @@ impl Shared {
             if stop {
                 return;
             }
-            if let Some(base) = unindexed.pop() {
+            if let Some(base) = unindexed {
                 self.index_sealed(base);
             }
         }

@@ -40,8 +40,8 @@ pub struct RecoveryReport {
 pub(crate) struct Recovered {
     pub(crate) active: Segment,
     pub(crate) place: Place,
-    /// Segments that an earlier writer of this boot may not have flushed.
-    pub(crate) unflushed: Vec<PathBuf>,
+    /// The first sealed segment that an earlier writer of this boot may not have flushed.
+    pub(crate) unflushed: Option<u64>,
     /// Marks for the index of the active segment.
     pub(crate) marks: Vec<Mark>,
     /// Sealed segments that have no index.
@@ -252,16 +252,14 @@ impl Recovery<'_> {
         control.set_epoch(place.epoch);
         control.set_head(place.seq);
         let unflushed = if self.report.same_boot {
-            let sealed = self.bases.len() - 1;
-            let names = self.bases[unsure.min(sealed)..sealed].iter();
-            names.map(|&base| self.inner.directory.segment(base)).collect()
+            self.bases[..self.bases.len() - 1].get(unsure).copied()
         } else {
             self.move_readers_back()?;
             control.set_durable(place.seq);
             fault::point("recovery.durable");
             control.set_boot();
             control.flush()?;
-            Vec::new()
+            None
         };
         fault::point("recovery.settled");
         control.notify();

@@ -31,8 +31,10 @@ pub struct Writer {
     active: Arc<Active>,
     /// Where the next record goes, its seq, this writer's epoch and the last timestamp.
     place: Place,
-    /// The offset that records must not reach beyond: END has its place behind it.
-    limit: u64,
+    /// The offset that records must not reach beyond: END has its place behind it. 0 where nothing may be appended as things are.
+    pub(crate) limit: u64,
+    /// The length of the payload that is claimed at the place.
+    pub(crate) claimed: Option<u32>,
     /// The offset at which the helper thread is told of the progress.
     poke_at: u64,
     /// The offset from which the next message is marked for the index.
@@ -40,7 +42,7 @@ pub struct Writer {
     /// The nearer one of both: all that the way of a message looks at.
     event_at: u64,
     fork: ForkGuard,
-    durability: Durability,
+    pub(crate) durability: Durability,
     // Stopped and joined in this order, before the lock goes.
     flusher: Option<Flusher>,
     preparer: Preparer,
@@ -84,6 +86,7 @@ impl Writer {
             active,
             place,
             limit,
+            claimed: None,
             poke_at: place.offset,
             mark_at: place.offset + STRIDE_BYTES,
             event_at: place.offset,
@@ -160,12 +163,24 @@ impl Writer {
 
     #[cold]
     fn refuse(&self) -> Error {
-        if self.fork.is_child() {
-            let message =
-                "this process was forked from the one that opened the chronicle, which alone may write";
-            return Error::new(ErrorKind::Forked, message).at_path(self.inner.directory.path());
+        let forked = self.refuse_child().err();
+        forked.unwrap_or_else(|| {
+            Error::new(ErrorKind::SeqExhausted, format!("the last seq is {MAX_SEQ}")).at_seq(self.place.seq)
+        })
+    }
+
+    /// A forked child has the parent's mapping, and must not write to it.
+    pub(crate) fn refuse_child(&self) -> Result<()> {
+        if !self.fork.is_child() {
+            return Ok(());
         }
-        Error::new(ErrorKind::SeqExhausted, format!("the last seq is {MAX_SEQ}")).at_seq(self.place.seq)
+        let message = "this process was forked from the one that opened the chronicle, which alone may write";
+        Err(Error::new(ErrorKind::Forked, message).at_path(self.inner.directory.path()))
+    }
+
+    /// Lets appends go on in the active segment.
+    pub(crate) fn open_limit(&mut self) {
+        self.limit = self.active.segment.end() - HEADER_LEN as u64;
     }
 
     /// Publishes the record at the place, whose payload stands already.
@@ -244,6 +259,11 @@ impl Writer {
     /// Goes on in a new segment that takes `needed` bytes of records.
     #[cold]
     fn roll(&mut self, needed: u64) -> Result<()> {
+        if self.claimed.is_some() {
+            return Err(Error::invalid(
+                "a claim is open: publish or abort it before anything else is appended",
+            ));
+        }
         let size = next_size(Some(self.active.segment.end()), self.segment_bytes(), needed);
         let inner = &self.inner;
         let blank = match self.preparer.take(size)? {
@@ -266,9 +286,9 @@ impl Writer {
         let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64, Vec::new()));
         self.durability.follow(Arc::clone(&active));
         self.preparer.follow(Arc::clone(&active));
-        self.limit = active.segment.end() - HEADER_LEN as u64;
         self.place.offset = SEGMENT_HEADER_LEN as u64;
         self.active = active;
+        self.open_limit();
         self.poke_at = (self.place.offset + STEP_BYTES).min(self.active.segment.end() / 2);
         self.mark_at = self.place.offset + STRIDE_BYTES;
         self.event_at = self.mark_at.min(self.poke_at);
@@ -291,6 +311,7 @@ impl Drop for Writer {
             }
             return;
         }
+        self.abort_claim();
         self.flusher = None;
         if self.inner.options.sync != SyncMode::None {
             // Nobody is left to tell of a failure: durable_seq stays where it was, which is the truth.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use chronicle_core::{Chronicle, ErrorKind, Options, SyncMode};
+use chronicle_core::{BatchItem, Chronicle, ErrorKind, Options, SyncMode};
 use common::{options, payloads, read_all, writer};
 
 #[test]
@@ -30,4 +30,33 @@ fn a_claim_is_published_or_leaves_no_trace() {
     assert_eq!(payloads(&read), [b"short".as_slice(), b"\0\0\0\0tail", b""]);
     assert_eq!(read[1].type_id, 9);
     assert_eq!(writer.claim((1 << 30) + 1).unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+#[test]
+fn nothing_else_is_appended_while_a_claim_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Chronicle::open(dir.path(), &Options { sync: SyncMode::None, ..options() }).unwrap();
+    let mut writer = writer(&log);
+    assert_eq!(writer.fill_claim(0, b"x").unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(writer.publish_claim(0).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    writer.open_claim(100).unwrap();
+    writer.fill_claim(36, &[0xFF; 64]).unwrap();
+    let item = BatchItem { length: 1, type_id: 0 };
+    assert_eq!(writer.append(b"x", 0).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(writer.append_batch(b"x", &[item], None).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(writer.open_claim(1).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    writer.abort_claim();
+    writer.abort_claim();
+    assert_eq!(writer.append(b"after", 0).unwrap(), 0);
+    writer.open_claim(3).unwrap();
+    writer.fill_claim(0, b"abc").unwrap();
+    assert_eq!(writer.publish_claim(7).unwrap(), 1);
+    assert_eq!(payloads(&read_all(&log).unwrap()), [b"after".as_slice(), b"abc"]);
+    // Left open, it ends with the writer.
+    writer.open_claim(64).unwrap();
+    writer.fill_claim(0, &[0xFF; 64]).unwrap();
+    drop(writer);
+    let mut writer = common::writer(&log);
+    assert_eq!(writer.append(b"", 0).unwrap(), 2);
+    assert_eq!(read_all(&log).unwrap().len(), 3);
 }

@@ -171,3 +171,27 @@ fn a_hundred_thousand_segments_open_seek_and_prune() {
     assert!(report.segments > COUNT - 20);
     assert_eq!(log.first_seq().unwrap(), report.first_seq);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn descriptors_do_not_grow_with_what_is_not_flushed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    // Other tests of this process open files too; those of this log are told by their path.
+    let held = || {
+        let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+        links.filter(|path| path.starts_with(dir.path())).count()
+    };
+    for seq in 0..300u64 {
+        writer.append(&payload(seq, 60_000), 0).unwrap();
+    }
+    assert!(segments(dir.path()).len() >= 300);
+    assert!(held() < 200, "{} descriptors", held());
+    assert_eq!(writer.durability().sync().unwrap(), 300);
+    assert!(held() < 10, "{} descriptors", held());
+    writer.append(b"x", 0).unwrap();
+    assert_eq!(writer.durability().sync().unwrap(), 301);
+    drop(writer);
+    assert_eq!(read_all(&log).unwrap().len(), 301);
+}

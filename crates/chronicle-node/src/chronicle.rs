@@ -4,20 +4,28 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::{Rc, Weak};
 
-use chronicle_core::{Chronicle, From};
+use chronicle_core::{Chronicle, From, Reader};
 use napi::Env;
 use napi::bindgen_prelude::{BigInt, Either3, Function};
 use napi_derive::napi;
 
 use crate::failure::{Failure, raise};
 use crate::number;
-use crate::options::{NativeOptions, duration};
+use crate::options::{NativeOptions, NativeRetention, duration};
 use crate::raw::Given;
 use crate::reader::NativeReader;
 use crate::slot::{Close, Slot};
-use crate::stats::NativeStats;
+use crate::stats::{NativeReaderInfo, NativeStats};
 use crate::waiter::NativeWaiter;
 use crate::writer::{Appender, NativeWriter};
+
+/// What a prune removed, or would remove.
+#[napi(object, object_from_js = false)]
+pub struct NativePruneReport {
+    pub segments: f64,
+    pub bytes: f64,
+    pub first_seq: f64,
+}
 
 /// An open chronicle. Closing it closes every writer and reader that it handed out.
 #[napi]
@@ -74,17 +82,77 @@ impl NativeChronicle {
 
     /// A reader at the start, at the end, at a seq, this many (a negative number) before the end, or at the first message
     /// that is not older than so many nanoseconds since the Unix epoch (a bigint).
-    #[napi(catch_unwind, ts_args_type = "from: 'start' | 'end' | number | bigint")]
-    pub fn reader(&self, env: Env, from: Either3<String, i64, BigInt>) -> napi::Result<NativeReader> {
-        let make = || {
-            let from = place(&from)?;
-            let reader = self.chronicle.with(|chronicle| Ok(chronicle.reader(from)?))?;
-            let reader = Rc::new(Slot::new("reader", reader));
-            let child: Rc<dyn Close> = Rc::<Slot<_>>::clone(&reader);
-            self.adopt(&child);
-            Ok(NativeReader::new(reader))
+    #[napi(catch_unwind, ts_args_type = "from: 'start' | 'end' | number | bigint, durableOnly: boolean")]
+    pub fn reader(
+        &self,
+        env: Env,
+        from: Either3<String, i64, BigInt>,
+        durable_only: bool,
+    ) -> napi::Result<NativeReader> {
+        let open = |from, chronicle: &Chronicle| Ok(chronicle.reader(from)?);
+        raise(&env, place(&from).and_then(|from| self.read(durable_only, |chronicle| open(from, chronicle))))
+    }
+
+    /// The reader of this name, which goes on behind what it has committed; a new name starts at `newFrom`.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "name: string, newFrom: 'start' | 'end' | number | bigint, durableOnly: boolean"
+    )]
+    pub fn named_reader(
+        &self,
+        env: Env,
+        name: String,
+        new_from: Either3<String, i64, BigInt>,
+        durable_only: bool,
+    ) -> napi::Result<NativeReader> {
+        let open = |from, chronicle: &Chronicle| Ok(chronicle.named_reader(&name, from)?);
+        raise(
+            &env,
+            place(&new_from).and_then(|from| self.read(durable_only, |chronicle| open(from, chronicle))),
+        )
+    }
+
+    /// Every named reader, in order of their names.
+    #[napi(catch_unwind)]
+    pub fn readers(&self, env: Env) -> napi::Result<Vec<NativeReaderInfo>> {
+        let readers = self.chronicle.with(|chronicle| Ok(chronicle.readers()?));
+        raise(&env, readers.map(|readers| readers.into_iter().map(NativeReaderInfo::from_core).collect()))
+    }
+
+    /// Forgets a named reader.
+    #[napi(catch_unwind)]
+    pub fn remove_reader(&self, env: Env, name: String) -> napi::Result<()> {
+        raise(&env, self.chronicle.with(|chronicle| Ok(chronicle.remove_reader(&name)?)))
+    }
+
+    /// Moves a named reader that nobody uses, or makes one: it reads `seq` next.
+    #[napi(catch_unwind)]
+    pub fn set_reader(&self, env: Env, name: String, seq: i64) -> napi::Result<()> {
+        let set = || {
+            let seq = number::from_js("seq", seq)?;
+            self.chronicle.with(|chronicle| Ok(chronicle.set_reader(&name, seq)?))
         };
-        raise(&env, make())
+        raise(&env, set())
+    }
+
+    /// Removes the segments that `retention` does not keep, or only says which.
+    #[napi(catch_unwind)]
+    pub fn prune(
+        &self,
+        env: Env,
+        retention: NativeRetention,
+        dry_run: bool,
+    ) -> napi::Result<NativePruneReport> {
+        let prune = || {
+            let retention = retention.into_core()?;
+            let report = self.chronicle.with(|chronicle| Ok(chronicle.prune(&retention, dry_run)?))?;
+            Ok(NativePruneReport {
+                segments: number::to_js(report.segments),
+                bytes: number::to_js(report.bytes),
+                first_seq: number::to_js(report.first_seq),
+            })
+        };
+        raise(&env, prune())
     }
 
     /// Starts a thread that calls `notify` when there may be new messages. It keeps no process alive.
@@ -106,6 +174,18 @@ impl NativeChronicle {
 }
 
 impl NativeChronicle {
+    fn read(
+        &self,
+        durable_only: bool,
+        open: impl FnOnce(&Chronicle) -> Result<Reader, Failure>,
+    ) -> Result<NativeReader, Failure> {
+        let reader = self.chronicle.with(|chronicle| open(chronicle))?;
+        let reader = Rc::new(Slot::new("reader", if durable_only { reader.durable_only() } else { reader }));
+        let child: Rc<dyn Close> = Rc::<Slot<_>>::clone(&reader);
+        self.adopt(&child);
+        Ok(NativeReader::new(reader))
+    }
+
     fn adopt(&self, child: &Rc<dyn Close>) {
         let mut children = self.children.borrow_mut();
         if children.len() == children.capacity() {

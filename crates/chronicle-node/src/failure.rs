@@ -31,12 +31,13 @@ impl Failure {
 
     /// What `catch_unwind` caught.
     pub fn panicked(payload: &(dyn Any + Send)) -> Self {
-        let text = payload
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| payload.downcast_ref::<&str>().copied())
-            .unwrap_or("unknown panic");
-        Self::Panicked(text.to_owned())
+        Self::Panicked(Self::panic_text(payload))
+    }
+
+    /// What a panic said.
+    pub fn panic_text(payload: &(dyn Any + Send)) -> String {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("unknown panic").to_owned()
     }
 
     fn code(&self) -> &'static str {

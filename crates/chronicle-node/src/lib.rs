@@ -4,6 +4,7 @@
 //! crosses as a JavaScript `Error` with the properties of the core's error; `lib/errors.ts` makes them pleasant.
 #![expect(clippy::needless_pass_by_value, reason = "N-API hands arguments over by value")]
 
+mod background;
 mod buffer;
 mod chronicle;
 mod failure;
@@ -18,7 +19,8 @@ mod raw;
 mod reader;
 mod slot;
 mod stats;
-mod sync_task;
 mod text;
+#[cfg(not(test))]
+mod verify;
 mod waiter;
 mod writer;

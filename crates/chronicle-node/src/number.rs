@@ -33,16 +33,20 @@ pub fn from_slot(value: f64) -> Option<u64> {
     (0.0..=MAX_SAFE).contains(&value).then_some(value as u64)
 }
 
-/// An argument of a hot call that has to be an unsigned 32-bit number.
+/// An argument of a hot call that has to be a sequence number.
 #[expect(unsafe_code, reason = "calls N-API")]
-pub fn unsigned(env: sys::napi_env, value: sys::napi_value, name: &str) -> Result<u32, Failure> {
+pub fn seq(env: sys::napi_env, value: sys::napi_value, name: &str) -> Result<u64, Failure> {
     let mut number = 0.0;
     // SAFETY: `value` is an argument of the running call.
     let status = unsafe { sys::napi_get_value_double(env, value, &raw mut number) };
     let whole = (status == sys::Status::napi_ok).then(|| from_slot(number)).flatten();
-    whole
-        .and_then(|whole| u32::try_from(whole).ok())
-        .ok_or_else(|| Failure::argument(format!("{name} must be an unsigned 32-bit number")))
+    whole.ok_or_else(|| Failure::argument(format!("{name} must be a whole number from 0 to 2^53 - 1")))
+}
+
+/// An argument of a hot call that has to be an unsigned 32-bit number.
+pub fn unsigned(env: sys::napi_env, value: sys::napi_value, name: &str) -> Result<u32, Failure> {
+    u32::try_from(seq(env, value, name)?)
+        .map_err(|_| Failure::argument(format!("{name} must be an unsigned 32-bit number")))
 }
 
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chronicle_core::{Options, SyncMode};
+use chronicle_core::{Options, Retention, SyncMode};
 use napi_derive::napi;
 
 use crate::failure::Failure;
@@ -19,6 +19,32 @@ pub struct NativeOptions {
     /// Milliseconds between flushes; 0 flushes in each append, and absent never.
     pub sync_every_ms: Option<f64>,
     pub allow_network_fs: bool,
+    /// What a prune after each roll keeps; absent: no such prune.
+    pub retention: Option<NativeRetention>,
+}
+
+/// What a prune keeps. What is absent is no limit.
+#[napi(object, object_to_js = false)]
+pub struct NativeRetention {
+    pub keep_bytes: Option<i64>,
+    pub keep_ms: Option<f64>,
+    pub keep_messages: Option<i64>,
+    pub keep_unread: bool,
+}
+
+impl NativeRetention {
+    pub fn into_core(self) -> Result<Retention, Failure> {
+        let keep_ns = self.keep_ms.map(|ms| duration("keepMs", ms)).transpose()?;
+        Ok(Retention {
+            keep_bytes: self.keep_bytes.map(|bytes| number::from_js("keepBytes", bytes)).transpose()?,
+            keep_ns: keep_ns.map(|keep| u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX)),
+            keep_messages: self
+                .keep_messages
+                .map(|count| number::from_js("keepMessages", count))
+                .transpose()?,
+            keep_unread: self.keep_unread,
+        })
+    }
 }
 
 impl NativeOptions {
@@ -32,7 +58,7 @@ impl NativeOptions {
             mode: self.mode,
             sync: sync_mode(self.sync_every_ms)?,
             allow_network_fs: self.allow_network_fs,
-            ..Options::default()
+            retention: self.retention.map(NativeRetention::into_core).transpose()?,
         })
     }
 }

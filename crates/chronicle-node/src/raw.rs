@@ -3,12 +3,21 @@
 use std::ffi::CStr;
 
 use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName};
-use napi::{Result, ValueType, sys};
+use napi::{Env, Result, ValueType, sys};
 
 use crate::failure::Failure;
 
 /// A value of the running call, to be returned from it as it is.
 pub struct Raw(pub sys::napi_value);
+
+impl Raw {
+    /// `value` as napi converts it.
+    #[expect(unsafe_code, reason = "calls N-API")]
+    pub fn of<T: ToNapiValue>(env: Env, value: T) -> Result<Self> {
+        // SAFETY: `env` is the environment of the running call.
+        unsafe { T::to_napi_value(env.raw(), value) }.map(Self)
+    }
+}
 
 impl ToNapiValue for Raw {
     unsafe fn to_napi_value(_env: sys::napi_env, value: Self) -> Result<sys::napi_value> {

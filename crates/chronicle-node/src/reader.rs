@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use chronicle_core::Reader;
-use napi::Env;
+use chronicle_core::{Entry, Reader, Run};
+use napi::{Env, sys};
 use napi_derive::napi;
 
 use crate::buffer::View;
@@ -19,14 +19,41 @@ struct Poll;
 
 impl HotCall<2> for Poll {
     type State = Slot<Reader>;
-    const CALL: Call<Slot<Reader>, 2> = |reader, env, [slab, entries]| {
-        let (mut slab, mut entries) = (View::of(env, slab, "slab")?, View::of(env, entries, "entries")?);
-        if slab.overlaps(&entries) {
-            return Err(Failure::argument("slab and entries must not overlap"));
-        }
-        let (slab, entries) = (slab.bytes_mut("slab")?, entries.entries_mut("entries")?);
-        let run = reader.with(|reader| Ok(reader.poll(slab, entries)?))?;
-        Ok(double(env, number::to_js(run.count as u64) - number::to_js(run.need as u64)).0)
+    const CALL: Call<Slot<Reader>, 2> = |reader, env, args| poll(reader, env, args, Reader::poll);
+}
+
+/// `pollBack(slab, entries)`.
+struct PollBack;
+
+impl HotCall<2> for PollBack {
+    type State = Slot<Reader>;
+    const CALL: Call<Slot<Reader>, 2> = |reader, env, args| poll(reader, env, args, Reader::poll_back);
+}
+
+fn poll(
+    reader: &Slot<Reader>,
+    env: sys::napi_env,
+    [slab, entries]: [sys::napi_value; 2],
+    fill: impl FnOnce(&mut Reader, &mut [u8], &mut [Entry]) -> chronicle_core::Result<Run>,
+) -> Result<sys::napi_value, Failure> {
+    let (mut slab, mut entries) = (View::of(env, slab, "slab")?, View::of(env, entries, "entries")?);
+    if slab.overlaps(&entries) {
+        return Err(Failure::argument("slab and entries must not overlap"));
+    }
+    let (slab, entries) = (slab.bytes_mut("slab")?, entries.entries_mut("entries")?);
+    let run = reader.with(|reader| Ok(fill(reader, slab, entries)?))?;
+    Ok(double(env, number::to_js(run.count as u64) - number::to_js(run.need as u64)).0)
+}
+
+/// `commit(seq)`.
+struct Commit;
+
+impl HotCall<1> for Commit {
+    type State = Slot<Reader>;
+    const CALL: Call<Slot<Reader>, 1> = |reader, env, [seq]| {
+        let seq = number::seq(env, seq, "seq")?;
+        reader.with(|reader| Ok(reader.commit(seq)?))?;
+        Ok(std::ptr::null_mut())
     };
 }
 
@@ -50,6 +77,30 @@ impl NativeReader {
     #[napi(catch_unwind, ts_return_type = "(slab: Uint8Array, entries: Uint32Array) => number")]
     pub fn poll(&self, env: Env) -> napi::Result<Raw> {
         raise(&env, function::<Poll, 2>(env.raw(), &self.reader).map(Raw))
+    }
+
+    /// The same for the messages before the place, the last one first. 0 says that the first one that is left has been passed.
+    #[napi(catch_unwind, ts_return_type = "(slab: Uint8Array, entries: Uint32Array) => number")]
+    pub fn poll_back(&self, env: Env) -> napi::Result<Raw> {
+        raise(&env, function::<PollBack, 2>(env.raw(), &self.reader).map(Raw))
+    }
+
+    /// The call that says of a named reader's messages up to and with `seq` that they are handled.
+    #[napi(catch_unwind, ts_return_type = "(seq: number) => void")]
+    pub fn commit(&self, env: Env) -> napi::Result<Raw> {
+        raise(&env, function::<Commit, 1>(env.raw(), &self.reader).map(Raw))
+    }
+
+    /// The seq that a reader of this name would start at now.
+    #[napi(catch_unwind)]
+    pub fn committed(&self, env: Env) -> napi::Result<Option<f64>> {
+        raise(&env, self.reader.with(|reader| Ok(reader.committed().map(number::to_js))))
+    }
+
+    /// The position that was found, where it lay behind the end of the log and was moved back to it.
+    #[napi(catch_unwind)]
+    pub fn moved_back_from(&self, env: Env) -> napi::Result<Option<f64>> {
+        raise(&env, self.reader.with(|reader| Ok(reader.moved_back_from().map(number::to_js))))
     }
 
     /// Blocks this thread until there is a message to poll or `ms` are over. Returns whether there is one.

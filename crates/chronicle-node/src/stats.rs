@@ -1,6 +1,8 @@
 //! What `stats()` returns.
 
-use chronicle_core::{RecoveryReport, Stats};
+use std::path::PathBuf;
+
+use chronicle_core::{ReaderInfo, RecoveryReport, Stats};
 use napi_derive::napi;
 
 use crate::number::to_js;
@@ -17,7 +19,9 @@ pub struct NativeStats {
     pub epoch: u32,
     pub writer_pid: Option<u32>,
     pub copy_on_write_fs: Option<String>,
+    pub readers: Vec<NativeReaderInfo>,
     pub recovery: Option<NativeRecovery>,
+    pub prune_failure: Option<String>,
 }
 
 impl NativeStats {
@@ -32,7 +36,9 @@ impl NativeStats {
             epoch: stats.epoch,
             writer_pid: stats.writer_pid,
             copy_on_write_fs: stats.copy_on_write_fs.map(str::to_owned),
+            readers: stats.readers.into_iter().map(NativeReaderInfo::from_core).collect(),
             recovery: stats.recovery.map(NativeRecovery::from_core),
+            prune_failure: stats.prune_failure.map(|error| error.to_string()),
         }
     }
 }
@@ -46,18 +52,39 @@ pub struct NativeRecovery {
     pub cut_at: Option<f64>,
     pub quarantined: Vec<String>,
     pub finished_roll: bool,
+    pub moved_readers: Vec<String>,
 }
 
 impl NativeRecovery {
-    fn from_core(report: RecoveryReport) -> Self {
-        let quarantined = report.quarantined.iter().map(|path| path.to_string_lossy().into_owned());
+    pub fn from_core(report: RecoveryReport) -> Self {
         Self {
             same_boot: report.same_boot,
             checked_messages: to_js(report.checked_messages),
             dropped_batch_messages: to_js(report.dropped_batch_messages),
             cut_at: report.cut_at.map(to_js),
-            quarantined: quarantined.collect(),
+            quarantined: texts(&report.quarantined),
             finished_roll: report.finished_roll,
+            moved_readers: report.moved_readers,
         }
     }
+}
+
+/// A named reader as others see it.
+#[napi(object, object_from_js = false)]
+pub struct NativeReaderInfo {
+    pub name: String,
+    pub next_seq: f64,
+    pub lag: f64,
+    pub pid: Option<u32>,
+}
+
+impl NativeReaderInfo {
+    pub fn from_core(info: ReaderInfo) -> Self {
+        Self { name: info.name, next_seq: to_js(info.next_seq), lag: to_js(info.lag), pid: info.pid }
+    }
+}
+
+/// Paths as JavaScript has them.
+pub fn texts(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
 }

@@ -3,18 +3,18 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use chronicle_core::{BatchItem, Writer};
+use chronicle_core::{BatchItem, Durability, Writer};
 use napi::bindgen_prelude::AsyncTask;
 use napi::{Env, sys};
 use napi_derive::napi;
 
+use crate::background::Background;
 use crate::buffer::{Pinned, View};
 use crate::failure::{Failure, raise};
 use crate::hot::{Call, HotCall, function};
 use crate::number;
-use crate::raw::{Raw, object};
+use crate::raw::{Given, Raw, object};
 use crate::slot::{Close, Slot};
-use crate::sync_task::SyncTask;
 use crate::text::Text;
 
 /// Doubles in the control block, by index: arguments first, results after them.
@@ -193,9 +193,49 @@ impl NativeWriter {
 
     /// Flushes on a thread of the pool. Settles with the durable seq, or with the error to throw.
     #[napi(catch_unwind, ts_return_type = "Promise<number | Error>")]
-    pub fn sync(&self, env: Env) -> napi::Result<AsyncTask<SyncTask>> {
-        let task = self.appender.writer.with(|writer| Ok(SyncTask::new(writer.durability())));
-        raise(&env, task.map(AsyncTask::new))
+    pub fn sync(&self, env: Env) -> napi::Result<AsyncTask<Background<f64>>> {
+        let durability = self.appender.writer.with(|writer| Ok(writer.durability()));
+        let task = |durability: Durability| Background::new(move || durability.sync().map(number::to_js));
+        raise(&env, durability.map(task).map(AsyncTask::new))
+    }
+
+    /// Claims space for a message of so many zero bytes. Appends are refused until it is published or aborted.
+    #[napi(catch_unwind)]
+    pub fn open_claim(&self, env: Env, length: i64) -> napi::Result<()> {
+        let open = || {
+            let length = number::index_from_js("length", length)?;
+            self.appender.writer.with(|writer| Ok(writer.open_claim(length)?))
+        };
+        raise(&env, open())
+    }
+
+    /// Copies `bytes` to `offset` of the claimed payload.
+    #[napi(catch_unwind, ts_args_type = "offset: number, bytes: Uint8Array")]
+    pub fn fill_claim(&self, env: Env, offset: i64, bytes: Given) -> napi::Result<()> {
+        let fill = || {
+            let offset = number::index_from_js("offset", offset)?;
+            let bytes = View::of(env.raw(), bytes.0, "bytes")?;
+            let bytes = bytes.bytes("bytes")?;
+            self.appender.writer.with(|writer| Ok(writer.fill_claim(offset, bytes)?))
+        };
+        raise(&env, fill())
+    }
+
+    /// Publishes the claimed message and returns its seq.
+    #[napi(catch_unwind)]
+    pub fn publish_claim(&self, env: Env, type_id: u16) -> napi::Result<f64> {
+        let publish = |writer: &mut Writer| Ok(number::to_js(writer.publish_claim(type_id)?));
+        raise(&env, self.appender.writer.with(publish))
+    }
+
+    /// Gives the claimed space back.
+    #[napi(catch_unwind)]
+    pub fn abort_claim(&self, env: Env) -> napi::Result<()> {
+        let abort = |writer: &mut Writer| {
+            writer.abort_claim();
+            Ok(())
+        };
+        raise(&env, self.appender.writer.with(abort))
     }
 
     /// Gives the writer lock back. The hot calls refuse from now on.
