@@ -1,4 +1,4 @@
-export { Chronicle, type PruneReport, type ReaderInfo, type Recovery, type Stats } from './lib/chronicle.ts'
+export { Chronicle } from './lib/chronicle.ts'
 export { Claim } from './lib/claim.ts'
 export { Cursor } from './lib/cursor.ts'
 export { ChronicleError, errorCodes, type ChronicleErrorCode } from './lib/errors.ts'
@@ -25,6 +25,7 @@ export type {
   To,
 } from './lib/options.ts'
 export { MessageIterator, Reader } from './lib/reader.ts'
+export type { PruneReport, ReaderInfo, Recovery, Stats } from './lib/stats.ts'
 export { Tail } from './lib/tail.ts'
 export { repair, verify, type Problem, type RepairReport, type VerifyReport } from './lib/verify.ts'
 export type { BatchResult } from './lib/writer.ts'

@@ -166,6 +166,7 @@ test('stats tell what there is', (t) => {
     droppedBatchMessages: 0,
     quarantined: [],
     finishedRoll: false,
+    movedReaders: [],
   })
 })
 

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { fresh, nowhere, opened } from './helpers/temporary.ts'
 
 function start(t: ExecutionContext, task: string, dir: string): Worker {
-  const worker = new Worker(new URL('helpers/worker.ts', import.meta.url), { workerData: { task, dir } })
+  const worker = new Worker(new URL('helpers/worker.mjs', import.meta.url), { workerData: { task, dir } })
   t.teardown(() => worker.terminate())
   return worker
 }

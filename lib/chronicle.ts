@@ -27,77 +27,10 @@ import {
 } from './options.ts'
 import { Reader } from './reader.ts'
 import type { Home } from './source.ts'
+import type { PruneReport, ReaderInfo, Stats } from './stats.ts'
 import { Tail } from './tail.ts'
 import { Waiting } from './waiting.ts'
 import { Writer, type BatchResult } from './writer.ts'
-
-/** What {@link Chronicle.stats} returns. */
-export interface Stats {
-  /** The first seq that is left; the next seq where the log is empty. */
-  firstSeq: number
-  /** The seq that the next message gets. */
-  nextSeq: number
-  /** Every message below this seq survives a power cut. */
-  durableSeq: number
-  /** How many segment files there are. */
-  segments: number
-  /** Bytes that the segment files take on the disk. */
-  bytes: number
-  /** The length in bytes that segments double up to. */
-  segmentBytes: number
-  /** How often the chronicle was opened for writing. */
-  epoch: number
-  /** The process that has the chronicle open for writing. */
-  writerPid?: number
-  /** The name of the file system, where it copies on write, so that a write may meet a full disk in spite of allocated space. */
-  copyOnWriteFs?: string
-  /** Every named reader, in order of their names. */
-  readers: ReaderInfo[]
-  /** What taking the writer lock through this handle found and mended. */
-  recovery?: Recovery
-  /** Why the last prune after a roll removed nothing more, where it failed. The next roll tries again. */
-  pruneFailure?: string
-}
-
-/** A named reader as others see it. */
-export interface ReaderInfo {
-  /** The name that was given to {@link Chronicle.tail}. */
-  name: string
-  /** The seq that it has still to read. */
-  nextSeq: number
-  /** How many messages that are there now it has not committed. */
-  lag: number
-  /** The process that uses it, where one does. */
-  pid?: number
-}
-
-/** What {@link Chronicle.prune} removed, or would remove. */
-export interface PruneReport {
-  /** How many segment files. */
-  segments: number
-  /** The bytes that they took on the disk. */
-  bytes: number
-  /** The first seq that is left. */
-  firstSeq: number
-}
-
-/** What opening for writing found and did. */
-export interface Recovery {
-  /** Whether the last writer ran since this boot, so that nothing published can be missing. */
-  sameBoot: boolean
-  /** How many messages were walked and checked. */
-  checkedMessages: number
-  /** Messages of an incomplete batch at the end, which were dropped whole. */
-  droppedBatchMessages: number
-  /** The offset in the last segment from which a torn tail was cut. */
-  cutAt?: number
-  /** Copies of what was cut where valid messages stood behind it. */
-  quarantined: string[]
-  /** Whether a roll to a new segment that was interrupted was finished. */
-  finishedRoll: boolean
-  /** Named readers that had read messages which a power cut took, and were moved back to the end. */
-  movedReaders: string[]
-}
 
 /** How long {@link Chronicle.durable} pauses between looks at what other processes have flushed. */
 const DURABLE_PAUSE_MS = 5

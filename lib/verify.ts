@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import type { Recovery } from './chronicle.ts'
 import { fromNative, type ChronicleErrorCode } from './errors.ts'
 import { repair as nativeRepair, verify as nativeVerify } from './native.ts'
 import { checkPath } from './options.ts'
+import type { Recovery } from './stats.ts'
 
 /** What {@link verify} found. */
 export interface VerifyReport {
