@@ -65,6 +65,9 @@ export class Chronicle {
     this.#readOnly = isReadOnly
     this.#home = {
       closed: false,
+      get firstSeq(): number {
+        return native(() => opened.firstSeq())
+      },
       get nextSeq(): number {
         return native(() => opened.nextSeq())
       },
@@ -178,7 +181,7 @@ export class Chronicle {
    * @throws {@link ChronicleError} as {@link append}; `ERR_CHRONICLE_INVALID_ARGUMENT` while another claim is open.
    */
   claim(length: number): Claim {
-    return (this.#writer ?? this.#acquire(0)).claim(length)
+    return (this.#writer ?? this.#acquire(0)).claim(this.#home, length)
   }
 
   /**
@@ -245,7 +248,7 @@ export class Chronicle {
   /**
    * Every named reader with its position, in order of their names.
    *
-   * @throws {@link ChronicleError} when the chronicle is closed or a position is damaged.
+   * @throws {@link ChronicleError} when the chronicle is closed or damaged.
    */
   readers(): ReaderInfo[] {
     return this.#ask((opened) => opened.readers())

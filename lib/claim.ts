@@ -23,19 +23,21 @@ import { check, checkCount, type PublishOptions } from './options.ts'
 export class Claim {
   /** Payload bytes that were claimed. */
   readonly length: number
+  readonly #home: { readonly closed: boolean }
   readonly #native: NativeWriter
   #closed = false
 
   /** @internal */
-  constructor(writer: NativeWriter, length: unknown) {
+  constructor(home: { readonly closed: boolean }, writer: NativeWriter, length: unknown) {
     this.length = checkCount(length, 'length')
+    this.#home = home
     this.#native = writer
     native(() => writer.openClaim(this.length))
   }
 
-  /** Whether the claim was published or aborted. */
+  /** Whether the claim was published or aborted; closing the chronicle aborts it. */
   get closed(): boolean {
-    return this.#closed
+    return this.#closed || this.#home.closed
   }
 
   /**
@@ -65,7 +67,7 @@ export class Claim {
 
   /** Gives the space back, where it was not published. A second call does nothing. */
   abort(): void {
-    if (this.#closed) return
+    if (this.closed) return
     this.#closed = true
     native(() => this.#native.abortClaim())
   }
@@ -76,6 +78,6 @@ export class Claim {
   }
 
   #check(): void {
-    if (this.#closed) throw closed('claim')
+    if (this.closed) throw closed('claim')
   }
 }

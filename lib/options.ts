@@ -122,7 +122,8 @@ export interface TailOptions {
   from?: From | 'resume' | undefined
   /**
    * The name under which positions are kept: 1 to 128 bytes of a file name, without `/ \ : * ? " < > |` and control characters,
-   * not starting with a dot. One tail at a time uses a name. Default: none, and no position.
+   * not starting or ending with a dot, not ending with a space, and no device of Windows such as `con`. One tail at a time uses a
+   * name. Default: none, and no position.
    */
   name?: string | undefined
   /** Where a name that is new begins. Default: `'start'`. */

@@ -15,8 +15,11 @@ export interface Range {
 export function sourceOf(home: Home, range: Range): Source {
   const { from = 'start', to, limit, durableOnly = false, reverse = false } = range
   if (!reverse) return new Source(home, home.reader(from, durableOnly), { until: to, limit }, 'forward')
-  const reader = home.reader(to ?? 'end', durableOnly)
-  return new Source(home, reader, { until: lowest(home, from), limit }, 'backward')
+  const until = lowest(home, from)
+  const mustReach = typeof from === 'number' && from >= 0 ? from : undefined
+  // What comes before the first message is empty; a place there is none.
+  const start = typeof to === 'number' ? Math.max(to, home.firstSeq) : (to ?? 'end')
+  return new Source(home, home.reader(start, durableOnly), { until, limit, mustReach }, 'backward')
 }
 
 /** The first seq or time of a range that is read backward. */

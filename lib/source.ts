@@ -11,6 +11,8 @@ const RUN_LENGTH = 1024
 export interface Home {
   /** Whether the chronicle was closed. */
   readonly closed: boolean
+  /** The first seq that is left. */
+  readonly firstSeq: number
   /** The seq that the next message gets. */
   readonly nextSeq: number
   /** A native reader that starts at `from`. */
@@ -21,6 +23,8 @@ export interface Home {
 
 /** How far a source goes. */
 export interface Bounds {
+  /** Backward: the seq that must be there when the source gets to it; what was pruned before is a gap. */
+  mustReach?: number | undefined
   /** Forward: the first seq or time that is not read any more. Backward: the first that still is. */
   until?: number | bigint | undefined
   limit?: number | undefined
@@ -35,6 +39,7 @@ export class Source {
   readonly #poll: (slab: Uint8Array, table: Uint32Array) => number
   readonly #backward: boolean
   readonly #until: number | bigint | undefined
+  readonly #mustReach: number
   readonly #commit: ((seq: number) => void) | undefined
   #kept: Run
   #left: number
@@ -46,6 +51,7 @@ export class Source {
     this.#poll = native(() => (this.#backward ? reader.pollBack() : reader.poll()))
     this.#commit = kind === 'named' ? native(() => reader.commit()) : undefined
     this.#until = bounds.until
+    this.#mustReach = bounds.mustReach ?? Infinity
     this.#left = bounds.limit ?? Infinity
     this.#kept = this.#emptyRun()
     this.run = this.#kept
@@ -128,7 +134,10 @@ export class Source {
   }
 
   #within(count: number): number {
-    if (count === 0) return 0
+    if (count === 0) {
+      if (this.#mustReach < this.#home.firstSeq) this.#home.reader(this.#mustReach, false)
+      return 0
+    }
     const inside = this.#until === undefined ? count : this.run.within(this.#until, count, this.#backward)
     this.#left = inside < count ? 0 : this.#left - inside
     return inside

@@ -36,6 +36,8 @@ export interface ReaderInfo {
   lag: number
   /** The process that uses it, where one does. */
   pid?: number
+  /** Why its position cannot be read, where that is so: it keeps everything then, from the first message that is left. */
+  failure?: string
 }
 
 /** What {@link Chronicle.prune} removed, or would remove. */

@@ -116,8 +116,8 @@ export class Writer {
     return { first: control[FIRST]!, last: control[LAST]! }
   }
 
-  claim(length: number): Claim {
-    return new Claim(this.#native, length)
+  claim(home: { readonly closed: boolean }, length: number): Claim {
+    return new Claim(home, this.#native, length)
   }
 
   /** Flushes. A call that comes while a flush runs waits for the next one, with all others that do. */

@@ -168,6 +168,7 @@ export interface NativeReaderInfo {
   nextSeq: number
   lag: number
   pid?: number
+  failure?: string
 }
 
 /** What opening for writing found and did. */

@@ -42,13 +42,9 @@ impl Active {
     /// Waits until the bytes of `from..to` are on the disk.
     #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
     pub(crate) fn flush(&self, from: u64, to: u64) -> Result<()> {
-        let flushed = self.segment.region.flush(from as usize, (to - from) as usize);
-        flushed.map_err(|e| Error::io("flush the segment", &self.segment.path, &e))?;
-        if cfg!(target_os = "linux") {
-            // There, msync of a range is an fdatasync of that range.
-            return Ok(());
-        }
-        self.segment.sync()
+        let Some(file) = &self.segment.file else { return Ok(()) };
+        let flushed = platform::flush(&self.segment.region, file, from as usize, (to - from) as usize);
+        flushed.map_err(|e| Error::io("flush the segment", &self.segment.path, &e))
     }
 
     /// Gives the unused blocks behind END back.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::blank::Blank;
 use crate::control::{Control, Identity};
-use crate::cursor::Cursor;
 use crate::directory::{Directory, open_regular};
+use crate::end;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{DEFAULT_SEGMENT_BYTES, HEADER_LEN, SEGMENT_HEADER_LEN};
 use crate::lock::WriterLock;
@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     /// Segments that some reader has mapped, by their first seq.
     mapped: Mutex<HashMap<u64, Weak<Segment>>>,
     pub(crate) recovery: Mutex<Option<RecoveryReport>>,
+    /// Where the log ends as long as no writer has recovered it, and the number of openings when that was found.
+    end: Mutex<Option<(u32, u64)>>,
     pub(crate) prune_failure: Mutex<Option<Error>>,
 }
 
@@ -119,6 +121,7 @@ impl Chronicle {
                 options: options.clone(),
                 mapped: Mutex::default(),
                 recovery: Mutex::default(),
+                end: Mutex::default(),
                 prune_failure: Mutex::default(),
             }),
         })
@@ -175,7 +178,7 @@ impl Chronicle {
     /// As [`next_seq`](Self::next_seq).
     pub fn stats(&self) -> Result<Stats> {
         let inner = &self.inner;
-        let bases = inner.directory.segments()?;
+        let bases = inner.bases()?;
         let bytes = bases.iter().filter_map(|&base| fs::metadata(inner.directory.segment(base)).ok());
         let path = inner.directory.path();
         let identity = &inner.control.identity;
@@ -210,24 +213,33 @@ impl Chronicle {
 impl Inner {
     pub(crate) fn first_seq(&self) -> Result<u64> {
         let left = self.control.first_seq();
-        // Between the word and the file there may be a prune that has not removed anything yet.
+        // Between the two looks a prune may have gone on.
         if self.directory.segment(left).exists() { Ok(left) } else { self.bases().map(|bases| bases[0]) }
     }
 
-    /// The first seqs of all segments: at least one, and none missing before the first.
+    /// The first seqs of all segments from the first that retention has left: at least that one.
     pub(crate) fn bases(&self) -> Result<Vec<u64>> {
-        let bases = self.directory.segments()?;
-        let left = self.control.first_seq();
-        if bases.first().is_some_and(|&first| first <= left) {
-            return Ok(bases);
+        loop {
+            let left = self.control.first_seq();
+            let mut bases = self.directory.segments()?;
+            // What stands before it was pruned, and its removal did not come off or was lost in a power cut.
+            if let Ok(first) = bases.binary_search(&left) {
+                return Ok(bases.split_off(first));
+            }
+            // A prune may have gone on between the two looks.
+            if self.control.first_seq() == left {
+                return Err(self.missing(left));
+            }
         }
-        // A prune may have removed the first segment since the word was read: look at both once more.
-        let left = self.control.first_seq();
-        let bases = self.directory.segments()?;
-        if bases.first().is_some_and(|&first| first <= left) {
-            return Ok(bases);
+    }
+
+    /// The first seqs of the segments that may be looked into: before a recovery, not those that it may set aside.
+    pub(crate) fn readable_bases(&self) -> Result<Vec<u64>> {
+        let mut bases = self.bases()?;
+        if let Some(end) = self.unrecovered_end()? {
+            bases.truncate(bases.partition_point(|&base| base < end).max(1));
         }
-        Err(self.missing(left))
+        Ok(bases)
     }
 
     pub(crate) fn missing(&self, base: u64) -> Error {
@@ -237,14 +249,28 @@ impl Inner {
     }
 
     pub(crate) fn next_seq(&self) -> Result<u64> {
-        if self.control.same_boot() {
-            return Ok(self.control.head());
+        Ok(self.unrecovered_end()?.unwrap_or_else(|| self.control.head()))
+    }
+
+    /// Where the log ends when no writer has recovered it in this boot: only the records themselves say so then.
+    pub(crate) fn unrecovered_end(&self) -> Result<Option<u64>> {
+        if self.control.recovered() {
+            return Ok(None);
         }
-        // No writer has recovered the log in this boot: only the records themselves say how far it goes.
-        let bases = self.bases()?;
-        let mut cursor = Cursor::start_of(self, bases[bases.len() - 1])?;
-        cursor.skip_to_head(self)?;
-        Ok(cursor.place.seq)
+        let epoch = self.control.epoch();
+        let mut known = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((found, end)) = *known
+            && found == epoch
+        {
+            return Ok(Some(end));
+        }
+        let end = end::sound_end(self)?;
+        // A writer that came meanwhile changes what was looked at.
+        if self.control.recovered() {
+            return Ok(None);
+        }
+        *known = Some((epoch, end));
+        Ok(Some(end))
     }
 
     /// The segment that starts at `base`, mapped for reading once for all readers of this opening.
@@ -271,7 +297,10 @@ fn ensure_directory(dir: &Path, options: &Options) -> Result<()> {
         Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(_) => Err(Error::new(ErrorKind::NotAChronicle, "not a directory").at_path(dir)),
         Err(e) if e.kind() == io::ErrorKind::NotFound && options.create && !options.read_only => {
-            platform::create_dir(dir, options.mode).map_err(|e| Error::io("create the directory", dir, &e))
+            let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
+            platform::create_dir(dir, options.mode)
+                .map_err(|e| Error::io("create the directory", dir, &e))?;
+            missing.into_iter().try_for_each(sync_parent)
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Err(not_found(dir)),
         Err(e) => Err(Error::io("look at the directory", dir, &e)),
@@ -324,10 +353,11 @@ fn create(directory: &Directory, options: &Options) -> Result<()> {
     crate::fault::point("create.segment");
     let synced = segment.file.as_ref().map_or(Ok(()), fs::File::sync_all);
     synced.map_err(|e| Error::io("sync the segment", &segment.path, &e))?;
+    // The chronicle exists from the next step on, so its directory has to stay.
+    sync_parent(directory.path())?;
     Control::create(directory, &Identity { chronicle_id, segment_bytes }, options.mode)?;
     crate::fault::point("create.control");
-    directory.sync()?;
-    sync_parent(directory.path())
+    directory.sync()
 }
 
 /// The writer lock, or none when another process has created the chronicle: that one may keep the lock as its writer.

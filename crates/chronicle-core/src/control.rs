@@ -13,6 +13,7 @@ use crate::layout::{CONTROL_LEN, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, SEGMENT_A
 use crate::platform::{self, BootId};
 use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
 use crate::region::Region;
+use crate::slots::Slots;
 use crate::sync::Ordering;
 use crate::wait;
 
@@ -31,11 +32,12 @@ const HEAD_SEQ: usize = 128;
 const DURABLE_SEQ: usize = 192;
 const WRITER_PID: usize = 256;
 const EPOCH: usize = WRITER_PID + 4;
-const FIRST_SEQ: usize = EPOCH + 4;
+const LIVE_EPOCH: usize = EPOCH + 4;
+const FLUSH_FAILED: usize = LIVE_EPOCH + 4;
 const BOOT_ID: usize = 320;
 const BOOT_CHECKSUM: usize = BOOT_ID + 16;
-/// Two slots, written in turn, so that one of them is whole whenever the writer dies.
-const DURABLE_SLOTS: [usize; 2] = [384, 448];
+const DURABLE: Slots = Slots([384, 448]);
+const FIRST_SEQ: Slots = Slots([512, 576]);
 
 const _: () = assert!(IDENTITY_LEN == 64);
 
@@ -51,6 +53,7 @@ pub(crate) struct Identity {
 pub(crate) struct Control {
     pub(crate) identity: Identity,
     region: Region,
+    file: File,
     path: PathBuf,
 }
 
@@ -87,7 +90,7 @@ impl Control {
         let region =
             if writable { Region::map_mut(&file, CONTROL_LEN) } else { Region::map(&file, CONTROL_LEN) };
         let region = region.map_err(|e| Error::io("map the control file", &path, &e))?;
-        Ok(Self { identity, region, path })
+        Ok(Self { identity, region, file, path })
     }
 
     fn read_identity(file: &mut File, path: &std::path::Path) -> Result<Identity> {
@@ -182,36 +185,21 @@ impl Control {
 
     /// Stores the durable point: first the slot that is not the newest, then the word that readers look at.
     pub(crate) fn set_durable(&self, next_seq: u64) {
-        let newest = usize::from(self.durable_slot(1) > self.durable_slot(0));
-        let at = DURABLE_SLOTS[1 - newest];
-        let bytes = next_seq.to_le_bytes();
-        // A slot that is half written has a wrong checksum and does not count.
-        self.region.word32(at + 8).store(!crc32(&bytes), Ordering::Release);
-        self.region.word64(at).store(next_seq, Ordering::Release);
-        self.region.word32(at + 8).store(crc32(&bytes), Ordering::Release);
+        DURABLE.store(&self.region, next_seq);
         // SYNC POINT: pairs with the `Acquire` load of `durable`.
         self.region.word64(DURABLE_SEQ).store(next_seq, Ordering::Release);
     }
 
     /// The durable point that recovery may trust: checksummed, 0 where there is none.
     pub(crate) fn stored_durable(&self) -> u64 {
-        self.durable_slot(0).max(self.durable_slot(1)).unwrap_or(0)
-    }
-
-    fn durable_slot(&self, slot: usize) -> Option<u64> {
-        let at = DURABLE_SLOTS[slot];
-        let next_seq = self.region.word64(at).load(Ordering::Acquire);
-        let checksum = self.region.word32(at + 8).load(Ordering::Acquire);
-        (next_seq != 0 && checksum == crc32(&next_seq.to_le_bytes())).then_some(next_seq)
+        DURABLE.load(&self.region)
     }
 
     /// Takes back every promise but those below `next_seq`, as after a power cut: only a repair does.
     pub(crate) fn forget(&self, next_seq: u64) {
         let kept = next_seq.min(self.stored_durable());
         self.region.word32(BOOT_CHECKSUM).store(0, Ordering::Release);
-        for at in DURABLE_SLOTS {
-            self.region.word64(at).store(0, Ordering::Release);
-        }
+        DURABLE.clear(&self.region);
         self.set_durable(kept);
         self.set_head(next_seq);
     }
@@ -234,13 +222,46 @@ impl Control {
         self.region.word32(WRITER_PID).store(pid, Ordering::Release);
     }
 
-    /// The first seq that retention has left; a first segment that starts later is missing.
+    /// The first seq that retention has left: segments before the one that starts there do not count any more.
     pub(crate) fn first_seq(&self) -> u64 {
-        self.region.word64(FIRST_SEQ).load(Ordering::Acquire)
+        FIRST_SEQ.load(&self.region)
     }
 
+    /// Says that everything below `seq` may be removed. Only who holds the prune lock does.
     pub(crate) fn set_first_seq(&self, seq: u64) {
-        self.region.word64(FIRST_SEQ).store(seq, Ordering::Release);
+        if seq != self.first_seq() {
+            FIRST_SEQ.store(&self.region, seq);
+        }
+    }
+
+    /// Takes the last [`set_first_seq`](Self::set_first_seq) back to a seq that is not below the one before it.
+    pub(crate) fn lower_first_seq(&self, seq: u64) {
+        FIRST_SEQ.lower(&self.region, seq);
+    }
+
+    /// Makes `seq` the first one, whatever was said before: only a repair does.
+    pub(crate) fn reset_first_seq(&self, seq: u64) {
+        FIRST_SEQ.clear(&self.region);
+        self.set_first_seq(seq);
+    }
+
+    /// Whether a flush failed in this boot: the kernel may hold pages for clean that are not on the disk.
+    pub(crate) fn flush_failed(&self) -> bool {
+        self.region.word32(FLUSH_FAILED).load(Ordering::Acquire) != 0
+    }
+
+    pub(crate) fn set_flush_failed(&self, failed: bool) {
+        self.region.word32(FLUSH_FAILED).store(failed.into(), Ordering::Release);
+    }
+
+    /// Says that a writer has recovered the log and has it open, or that none does: what readers go by where boots are not known.
+    pub(crate) fn set_live(&self, epoch: u32) {
+        self.region.word32(LIVE_EPOCH).store(epoch, Ordering::Release);
+    }
+
+    fn live(&self) -> bool {
+        let epoch = self.region.word32(LIVE_EPOCH).load(Ordering::Acquire);
+        epoch != 0 && epoch == self.epoch() && self.writer_pid().is_some_and(platform::process_runs)
     }
 
     /// Whether the last writer's recovery was in this boot, so that the page cache still holds all it published.
@@ -254,7 +275,7 @@ impl Control {
     /// Whether every record below the head is known to be there: a writer of this boot has recovered the log, or, where boots are
     /// not known, one has it open.
     pub(crate) fn recovered(&self) -> bool {
-        self.same_boot() || (platform::boot_id() == [0; 16] && self.writer_pid().is_some())
+        self.same_boot() || (platform::boot_id() == [0; 16] && self.live())
     }
 
     /// Says that the log was recovered in this boot. The checksum goes last: a half-written id is of no boot.
@@ -267,7 +288,8 @@ impl Control {
 
     /// Waits until the words are on the disk.
     pub(crate) fn flush(&self) -> Result<()> {
-        self.region.flush(0, CONTROL_LEN).map_err(|e| Error::io("flush the control file", &self.path, &e))
+        let flushed = platform::flush(&self.region, &self.file, 0, CONTROL_LEN);
+        flushed.map_err(|e| Error::io("flush the control file", &self.path, &e))
     }
 }
 
@@ -315,12 +337,25 @@ mod tests {
         control.set_durable(5);
         control.set_durable(9);
         assert_eq!((control.durable(), control.stored_durable()), (9, 9));
-        for at in DURABLE_SLOTS {
+        for at in DURABLE.0 {
             if control.region.word64(at).load(Ordering::Relaxed) == 9 {
                 control.region.word64(at).store(12, Ordering::Relaxed);
             }
         }
         assert_eq!(control.stored_durable(), 5);
+    }
+
+    #[test]
+    fn the_first_seq_goes_up_and_can_be_taken_back() {
+        let (_dir, _directory, control) = control();
+        control.set_first_seq(5);
+        control.set_first_seq(20);
+        control.lower_first_seq(9);
+        assert_eq!(control.first_seq(), 9);
+        control.set_first_seq(30);
+        assert_eq!(control.first_seq(), 30);
+        control.lower_first_seq(9);
+        assert_eq!(control.first_seq(), 9);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::checksum::crc32;
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::MessageHeader;
-use crate::index;
+use crate::index::{self, Mark};
 use crate::record::{self, Place, Record};
 use crate::run::{self, Entry};
 use crate::segment::Segment;
@@ -18,6 +18,8 @@ pub(crate) struct Cursor {
     pub(crate) place: Place,
     min_seq: u64,
     min_timestamp_ns: u64,
+    /// The end of what may be looked at: before a recovery, where that will cut the log.
+    pub(crate) end_seq: u64,
     /// Places before the current one that a walk backward has found and not used yet, ascending.
     behind: Vec<Place>,
 }
@@ -25,20 +27,22 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// A cursor that starts at `seq`, in the segment that holds it or will hold it.
     pub(crate) fn at(inner: &Inner, seq: u64) -> Result<Self> {
-        let bases = inner.bases()?;
-        let behind = bases.partition_point(|&base| base <= seq);
+        let bases = inner.readable_bases()?;
+        let start = seq.min(inner.unrecovered_end()?.unwrap_or(u64::MAX));
+        let behind = bases.partition_point(|&base| base <= start);
         if behind == 0 {
             return Err(gap(inner, seq, bases[0]));
         }
         let mut cursor = Self::start_of(inner, bases[behind - 1])?;
-        cursor.place = index::seek(&inner.directory, &cursor.segment, |mark| mark.seq <= seq);
+        cursor.place = index::seek(&inner.directory, &cursor.segment, |mark| mark.seq <= start);
         cursor.min_seq = seq;
         Ok(cursor)
     }
 
     /// A cursor in the last segment before which no message is as late as `timestamp_ns`.
     pub(crate) fn at_time(inner: &Inner, timestamp_ns: u64) -> Result<Self> {
-        let bases = inner.bases()?;
+        let bases = inner.readable_bases()?;
+        let end = inner.unrecovered_end()?.unwrap_or(u64::MAX);
         let (mut low, mut high) = (0, bases.len());
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
@@ -46,8 +50,8 @@ impl Cursor {
             if earlier { low = middle } else { high = middle }
         }
         let mut cursor = Self::start_of(inner, bases[low])?;
-        cursor.place =
-            index::seek(&inner.directory, &cursor.segment, |mark| mark.timestamp_ns < timestamp_ns);
+        let before = |mark: &Mark| mark.timestamp_ns < timestamp_ns && mark.seq < end;
+        cursor.place = index::seek(&inner.directory, &cursor.segment, before);
         cursor.min_timestamp_ns = timestamp_ns;
         Ok(cursor)
     }
@@ -59,13 +63,16 @@ impl Cursor {
             other => other?,
         };
         let place = segment.start();
-        Ok(Self { segment, place, min_seq: 0, min_timestamp_ns: 0, behind: Vec::new() })
+        Ok(Self { segment, place, min_seq: 0, min_timestamp_ns: 0, end_seq: u64::MAX, behind: Vec::new() })
     }
 
     /// The header of the next message that is wanted, or `None` at the head. Steps over messages before it and over END.
     #[inline]
     pub(crate) fn peek(&mut self, inner: &Inner) -> Result<Option<MessageHeader>> {
         loop {
+            if self.place.seq >= self.end_seq {
+                return Ok(None);
+            }
             match record::read(&self.segment, &self.place)? {
                 Record::Message(header) => {
                     if header.seq >= self.min_seq && header.timestamp_ns >= self.min_timestamp_ns {
@@ -119,30 +126,6 @@ impl Cursor {
         Ok(())
     }
 
-    /// Whether the message at the place and the rest of its batch are there, payloads included.
-    pub(crate) fn holds_whole_batch(&self, header: &MessageHeader) -> bool {
-        let (mut place, mut header) = (self.place, *header);
-        loop {
-            let checksum = record::payload_checksum(
-                &self.segment.region,
-                place.payload_offset(),
-                header.length as usize,
-            );
-            if checksum != header.checksum {
-                return false;
-            }
-            if header.batch_remaining == 0 {
-                return true;
-            }
-            let left = header.batch_remaining - 1;
-            place = place.after(&header);
-            header = match record::read(&self.segment, &place) {
-                Ok(Record::Message(next)) if next.batch_remaining == left => next,
-                _ => return false,
-            };
-        }
-    }
-
     /// Goes on in the next segment, which was there before END was published. False when it still has to come: END in an
     /// empty segment says that a larger one takes its name.
     #[cold]
@@ -157,10 +140,10 @@ impl Cursor {
             return Ok(false);
         }
         if !next.place.follows(&self.place) {
-            let message = "the segment is older than the one before it";
-            return Err(record::locate(Error::new(ErrorKind::Corrupt, message), &next.segment, &next.place));
+            return Err(record::older(&next.segment));
         }
         (next.min_seq, next.min_timestamp_ns) = (self.min_seq, self.min_timestamp_ns);
+        next.end_seq = self.end_seq;
         *self = next;
         Ok(true)
     }
@@ -168,11 +151,6 @@ impl Cursor {
     /// The seq of the next message that is wanted.
     pub(crate) fn next_seq(&self) -> u64 {
         self.place.seq.max(self.min_seq)
-    }
-
-    /// Walks to the first message that is wanted, or to the head: from there a walk backward starts.
-    pub(crate) fn settle(&mut self, inner: &Inner) -> Result<()> {
-        self.peek(inner).map(|_| ())
     }
 
     /// Steps before the last message in front of the place. Returns its header, or `None` at the first message that is left.

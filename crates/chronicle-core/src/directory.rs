@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::MAX_SEQ;
 use crate::platform;
+use crate::position;
 
 const CONTROL: &str = "control";
 const LOCK: &str = "writer.lock";
+const PRUNE_LOCK: &str = "prune.lock";
 const SEGMENT: &str = "seg";
 const INDEX: &str = "idx";
 const TEMPORARY: &str = "tmp";
@@ -42,6 +44,11 @@ impl Directory {
 
     pub(crate) fn lock(&self) -> PathBuf {
         self.path.join(LOCK)
+    }
+
+    /// Locked by the one who removes segments.
+    pub(crate) fn prune_lock(&self) -> PathBuf {
+        self.path.join(PRUNE_LOCK)
     }
 
     /// The segment whose first message is `base_seq`: 20 digits hold every `u64`, so names sort as numbers do.
@@ -87,7 +94,8 @@ impl Directory {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(names),
             other => other?,
         }
-        names.retain(|name| !name.starts_with('.'));
+        // A file that no reader can have made is none of ours.
+        names.retain(|name| position::check_name(name).is_ok());
         names.sort_unstable();
         Ok(names)
     }
@@ -168,7 +176,7 @@ fn is_temporary(name: &str) -> bool {
 }
 
 fn is_ours(name: &str) -> bool {
-    [CONTROL, LOCK, QUARANTINE, READERS].contains(&name)
+    [CONTROL, LOCK, PRUNE_LOCK, QUARANTINE, READERS].contains(&name)
         || is_temporary(name)
         || segment_base(name).is_some()
         || index_base(name).is_some()

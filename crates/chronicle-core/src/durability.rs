@@ -133,11 +133,27 @@ impl Durability {
     /// The segment that is appended to from now on. The one before it has its END.
     pub(crate) fn follow(&self, active: Arc<Active>) {
         let mut state = self.lock();
-        state.dirty.push_back(Dirty { active, flushed: 0, named: false });
+        let next = Dirty { active, flushed: 0, named: false };
+        // An empty segment whose name a larger one has taken needs no flush.
+        if state.dirty.back().is_some_and(|last| last.base() == next.base()) {
+            state.dirty.pop_back();
+        }
+        state.dirty.push_back(next);
         if state.dirty.len() > MAX_DIRTY
             && let Some(oldest) = state.dirty.pop_front()
         {
             state.unflushed = state.unflushed.or(Some(oldest.base()));
+        }
+        drop(state);
+        self.forget_pruned();
+    }
+
+    /// Lets go of segments that were pruned: they need no flush, and keep their blocks for as long as they are held.
+    pub(crate) fn forget_pruned(&self) {
+        let left = self.shared.inner.control.first_seq();
+        let mut state = self.lock();
+        while state.dirty.len() > 1 && state.dirty.front().is_some_and(|dirty| dirty.base() < left) {
+            state.dirty.pop_front();
         }
     }
 
@@ -176,18 +192,22 @@ impl Durability {
                 // Readers that see durable messages only sleep until then.
                 self.shared.inner.control.wake_readers();
             }
-            Err(e) => {
-                let message = format!("a flush failed, so nothing more can be promised: {}", e.message());
-                let mut failure = Error::new(ErrorKind::Poisoned, message);
-                if let Some(path) = e.path() {
-                    failure = failure.at_path(path);
-                }
-                state.failure = Some(failure);
-                self.shared.poisoned.store(true, Ordering::Release);
-            }
+            Err(e) => self.poison(&mut state, &e),
         }
         self.shared.changed.notify_all();
         state
+    }
+
+    /// A flush failed: nothing more is appended through this writer, and the next one writes everything again.
+    fn poison(&self, state: &mut State, error: &Error) {
+        let message = format!("a flush failed, so nothing more can be promised: {}", error.message());
+        let mut failure = Error::new(ErrorKind::Poisoned, message);
+        if let Some(path) = error.path() {
+            failure = failure.at_path(path);
+        }
+        state.failure = Some(failure);
+        self.shared.inner.control.set_flush_failed(true);
+        self.shared.poisoned.store(true, Ordering::Release);
     }
 
     /// Flushes each segment's dirty range, then the names of new ones. Returns which was the last, and how far it is flushed.
@@ -274,7 +294,11 @@ impl Durability {
                 return;
             }
             // A failure poisons the writer, whose next append reports it.
-            if self.sync().is_err() || self.shared.inner.control.flush().is_err() {
+            if self.sync().is_err() {
+                return;
+            }
+            if let Err(e) = self.shared.inner.control.flush() {
+                self.poison(&mut self.lock(), &e);
                 return;
             }
         }

@@ -1,25 +1,54 @@
-//! The writer lock: the kernel's, on `writer.lock`, so it ends with its holder and is never stale.
+//! Locks: the kernel's, on a file of their own, so they end with their holder and are never stale.
 
 use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::directory::{Directory, open_or_create};
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform;
 
-/// Held for as long as the value lives.
+/// A lock on a file, held for as long as the value lives.
 #[derive(Debug)]
-pub(crate) struct WriterLock {
+pub(crate) struct FileLock {
     file: File,
     pid: u32,
 }
 
-impl Drop for WriterLock {
+/// The lock of the one who appends, on `writer.lock`.
+#[derive(Debug)]
+pub(crate) struct WriterLock {
+    _lock: FileLock,
+}
+
+impl Drop for FileLock {
     fn drop(&mut self) {
         // Closing alone would leave the lock with a forked child, which has the same open file; and that child must not release it.
         if std::process::id() == self.pid {
             // The kernel releases at the last close what cannot be released here.
             let _ = self.file.unlock();
+        }
+    }
+}
+
+impl FileLock {
+    /// One try. `None` when another handle holds the lock.
+    pub(crate) fn attempt(path: &Path, mode: u32) -> Result<Option<Self>> {
+        loop {
+            let file = open_or_create(path, mode)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(e)) => return Err(Error::io("lock the file", path, &e)),
+            }
+            let held = file.metadata().map_err(|e| Error::io("look at the lock file", path, &e))?;
+            // A file that was replaced under the name after it was opened is no lock that anybody else would meet.
+            match std::fs::symlink_metadata(path) {
+                Ok(named) if platform::file_id(&named) == platform::file_id(&held) => {
+                    return Ok(Some(Self { file, pid: std::process::id() }));
+                }
+                _ => {}
+            }
         }
     }
 }
@@ -35,8 +64,8 @@ impl WriterLock {
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
-            if let Some(lock) = Self::attempt(directory, mode)? {
-                return Ok(lock);
+            if let Some(lock) = FileLock::attempt(&directory.lock(), mode)? {
+                return Ok(Self { _lock: lock });
             }
             let left = wait.saturating_sub(start.elapsed());
             if left.is_zero() {
@@ -44,27 +73,6 @@ impl WriterLock {
             }
             std::thread::sleep(pause.min(left));
             pause = (pause * 2).min(Duration::from_millis(16));
-        }
-    }
-
-    /// One try. `None` when another handle holds the lock.
-    fn attempt(directory: &Directory, mode: u32) -> Result<Option<Self>> {
-        let path = directory.lock();
-        loop {
-            let file = open_or_create(&path, mode)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(e)) => return Err(Error::io("lock the file", &path, &e)),
-            }
-            let held = file.metadata().map_err(|e| Error::io("look at the lock file", &path, &e))?;
-            // A file that was replaced under the name after it was opened is no lock that anybody else would meet.
-            match std::fs::symlink_metadata(&path) {
-                Ok(named) if platform::file_id(&named) == platform::file_id(&held) => {
-                    return Ok(Some(Self { file, pid: std::process::id() }));
-                }
-                _ => {}
-            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::position::{self, Position};
 use crate::reader::{From, Reader};
 
 /// A named reader as others see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ReaderInfo {
     /// The reader's name.
     pub name: String,
@@ -19,6 +19,8 @@ pub struct ReaderInfo {
     pub lag: u64,
     /// The process that uses it, if one does.
     pub pid: Option<u32>,
+    /// Why its position cannot be read, if so: it keeps everything then, from the first message that is left.
+    pub failure: Option<Error>,
 }
 
 impl Chronicle {
@@ -38,7 +40,7 @@ impl Chronicle {
         refuse_read_only(inner)?;
         let start = || {
             let mut reader = Reader::open(inner, new_from)?;
-            reader.cursor.settle(inner)?;
+            reader.settle()?;
             Ok(reader.next_seq())
         };
         let id = &inner.control.identity.chronicle_id;
@@ -61,14 +63,15 @@ impl Chronicle {
         let head = inner.next_seq()?;
         let mut readers = Vec::new();
         for name in inner.directory.reader_names()? {
-            let stored = match position::read(&inner.directory, &name, &inner.control.identity.chronicle_id) {
+            let id = &inner.control.identity.chronicle_id;
+            let (next_seq, pid, failure) = match position::read(&inner.directory, &name, id) {
+                Ok(stored) => (stored.next_seq, stored.pid, None),
                 // Removed since the names were listed.
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                other => other?,
+                Err(e) => (inner.first_seq()?, None, Some(e)),
             };
-            let pid = stored.pid.filter(|&pid| platform::process_runs(pid));
-            let lag = head.saturating_sub(stored.next_seq);
-            readers.push(ReaderInfo { name, next_seq: stored.next_seq, lag, pid });
+            let pid = pid.filter(|&pid| platform::process_runs(pid));
+            readers.push(ReaderInfo { name, next_seq, lag: head.saturating_sub(next_seq), pid, failure });
         }
         Ok(readers)
     }
@@ -157,6 +160,9 @@ pub(crate) fn move_back(inner: &Inner, position: &mut Position) -> Result<bool> 
 fn true_head(inner: &Inner, wanted: u64) -> Result<u64> {
     let head = inner.next_seq()?;
     if wanted <= head {
+        return Ok(head);
+    }
+    if !inner.control.recovered() {
         return Ok(head);
     }
     let mut cursor = Cursor::at(inner, head)?;

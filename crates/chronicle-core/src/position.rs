@@ -28,6 +28,9 @@ const SLOT_GENERATION: usize = 0;
 const SLOT_NEXT_SEQ: usize = 8;
 const SLOT_CHECKSUM: usize = 16;
 
+/// How often a position without a whole slot is looked at before it is believed to be damaged.
+const LOOKS: u32 = 1000;
+
 /// The longest name of a reader, in bytes.
 pub const MAX_READER_NAME_LEN: usize = 128;
 
@@ -45,7 +48,8 @@ pub(crate) struct Stored {
 /// A position that this handle uses alone.
 #[derive(Debug)]
 pub(crate) struct Position {
-    _file: File,
+    file: File,
+    pid: u32,
     region: Region,
     path: PathBuf,
     generation: u64,
@@ -62,6 +66,14 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         return refuse("must not start with a dot, nor end with a dot or a space");
     }
     // What Windows refuses in a file name is refused everywhere, so that a log can move.
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || (stem.len() == 4
+            && (stem.starts_with("COM") || stem.starts_with("LPT"))
+            && stem.as_bytes()[3].is_ascii_digit());
+    if device {
+        return refuse("is the name of a device on Windows");
+    }
     if name.chars().any(|c| c.is_control() || "/\\:*?\"<>|".contains(c)) {
         return refuse("must not hold control characters or any of / \\ : * ? \" < > |");
     }
@@ -137,7 +149,7 @@ impl Position {
         check_identity(&region, &path, id, true)?;
         let (generation, next_seq) = newest(&region, &path)?;
         region.word32(HOLDER_PID).store(std::process::id(), Ordering::Release);
-        Ok(Self { _file: file, region, path, generation, next_seq })
+        Ok(Self { file, pid: std::process::id(), region, path, generation, next_seq })
     }
 
     /// The seq that the reader has still to read.
@@ -161,13 +173,19 @@ impl Position {
 
     /// Waits until the position is on the disk.
     pub(crate) fn flush(&self) -> Result<()> {
-        self.region.flush(0, POSITION_LEN).map_err(|e| Error::io("flush the reader position", &self.path, &e))
+        let flushed = platform::flush(&self.region, &self.file, 0, POSITION_LEN);
+        flushed.map_err(|e| Error::io("flush the reader position", &self.path, &e))
     }
 }
 
 impl Drop for Position {
     fn drop(&mut self) {
-        self.region.word32(HOLDER_PID).store(0, Ordering::Release);
+        // A forked child has the same open file, and must not release the parent's lock.
+        if std::process::id() == self.pid {
+            self.region.word32(HOLDER_PID).store(0, Ordering::Release);
+            // Closing alone would leave the lock with such a child. The kernel releases at the last close what cannot be here.
+            let _ = self.file.unlock();
+        }
     }
 }
 
@@ -262,10 +280,17 @@ fn newest(region: &Region, path: &Path) -> Result<(u64, u64)> {
         region.copy_out(at, &mut bytes);
         let (generation, next_seq) = (u64_at(&bytes, SLOT_GENERATION), u64_at(&bytes, SLOT_NEXT_SEQ));
         let whole = u32_at(&bytes, SLOT_CHECKSUM) == crc32(&bytes[..SLOT_CHECKSUM]);
-        (whole && generation > 0 && next_seq <= MAX_SEQ + 1).then_some((generation, next_seq))
+        (whole && (1..u64::MAX).contains(&generation) && next_seq <= MAX_SEQ + 1)
+            .then_some((generation, next_seq))
     };
-    let newest = slot(SLOTS[0]).max(slot(SLOTS[1]));
-    newest.ok_or_else(|| {
+    // The holder may spoil the one slot while the other is looked at: only what stays so is damage.
+    for _ in 0..LOOKS {
+        if let Some(newest) = slot(SLOTS[0]).max(slot(SLOTS[1])) {
+            return Ok(newest);
+        }
+        std::thread::yield_now();
+    }
+    Err({
         let message = "neither slot of the reader position is whole";
         Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64)
     })
@@ -327,12 +352,36 @@ mod tests {
 
     #[test]
     fn names_that_are_no_file_names_are_refused() {
-        for name in
-            ["", ".", "..", ".hidden", "a/b", "a\\b", "a\0b", "a\nb", "a:b", "end.", "end ", &"x".repeat(129)]
-        {
+        for name in [
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "a/b",
+            "a\\b",
+            "a\0b",
+            "a\nb",
+            "a:b",
+            "end.",
+            "end ",
+            "con",
+            "NUL.txt",
+            "Com1",
+            &"x".repeat(129),
+        ] {
             assert_eq!(check_name(name).unwrap_err().kind(), ErrorKind::InvalidArgument, "{name:?}");
         }
-        for name in ["billing", "billing-2", "a.b", "größe", "with space", &"x".repeat(128)] {
+        for name in [
+            "billing",
+            "billing-2",
+            "console",
+            "com",
+            "lpt10",
+            "a.b",
+            "größe",
+            "with space",
+            &"x".repeat(128),
+        ] {
             check_name(name).unwrap();
         }
     }

@@ -12,17 +12,16 @@ use crate::platform;
 use crate::record::Place;
 use crate::segment::Segment;
 
-/// The largest epoch of the valid records that stand anywhere behind `place`, if there are any.
+/// Whether a valid record stands anywhere behind `place`.
 #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
-pub(crate) fn newest_epoch(segment: &Segment, place: &Place) -> Option<u32> {
+pub(crate) fn holds_records(segment: &Segment, place: &Place) -> bool {
     let region = &segment.region;
-    let places = (place.offset as usize..region.len()).step_by(HEADER_LEN);
-    places
-        .filter(|offset| crate::wait::published(region.word32(offset + COMMIT_WORD)) & COMMIT_VALID != 0)
-        .filter_map(|offset| MessageHeader::from_bytes(&region.header_bytes(offset)).ok())
-        .filter(|header| header.seq >= place.seq)
-        .map(|header| header.epoch)
-        .max()
+    let mut places = (place.offset as usize..region.len()).step_by(HEADER_LEN);
+    places.any(|offset| {
+        crate::wait::published(region.word32(offset + COMMIT_WORD)) & COMMIT_VALID != 0
+            && MessageHeader::from_bytes(&region.header_bytes(offset))
+                .is_ok_and(|header| header.seq >= place.seq)
+    })
 }
 
 /// Copies the bytes behind `place` up to the last that is not zero, and makes the copy durable.

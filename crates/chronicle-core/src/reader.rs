@@ -47,8 +47,6 @@ pub struct Reader {
     turned: bool,
     /// Whether a writer has recovered the log in this boot, as far as it was looked at.
     recovered: bool,
-    /// Before that: messages below this seq are of batches that were found whole.
-    whole_before: u64,
     /// Of a named reader.
     pub(crate) position: Option<Position>,
     pub(crate) moved_back_from: Option<u64>,
@@ -56,15 +54,16 @@ pub struct Reader {
 
 impl Reader {
     pub(crate) fn open(inner: &Arc<Inner>, from: From) -> Result<Self> {
-        let cursor = match from {
-            From::Start => Cursor::at(inner, inner.first_seq()?)?,
-            From::Seq(seq) => Cursor::at(inner, seq)?,
-            From::End => Cursor::at(inner, inner.next_seq()?)?,
-            From::Last(count) => {
-                let (first, next) = (inner.first_seq()?, inner.next_seq()?);
-                Cursor::at(inner, next.saturating_sub(count).max(first))?
+        let cursor = loop {
+            let left = inner.control.first_seq();
+            match cursor_at(inner, from) {
+                // Found, and pruned before it was opened: there is another one now.
+                Err(e)
+                    if matches!(e.kind(), ErrorKind::Gap | ErrorKind::NotFound)
+                        && !matches!(from, From::Seq(_))
+                        && inner.control.first_seq() != left => {}
+                other => break other?,
             }
-            From::Time(timestamp_ns) => Cursor::at_time(inner, timestamp_ns)?,
         };
         Ok(Self {
             inner: Arc::clone(inner),
@@ -73,7 +72,6 @@ impl Reader {
             durable: None,
             turned: false,
             recovered: false,
-            whole_before: 0,
             position: None,
             moved_back_from: None,
         })
@@ -132,7 +130,7 @@ impl Reader {
     fn poll_one(&mut self, slab: &mut [u8], used: usize) -> Result<Step> {
         let Some(header) = self.peek()? else { return Ok(Step::Head) };
         let length = header.length as usize;
-        if used > slab.len() || slab.len() - used < length {
+        if !fits(slab, used, length) {
             return Ok(Step::Needs(length));
         }
         self.cursor.take(&header, &mut slab[used..used + length])?;
@@ -148,7 +146,7 @@ impl Reader {
     /// As [`poll`](Self::poll).
     pub fn poll_back(&mut self, slab: &mut [u8], entries: &mut [Entry]) -> Result<Run> {
         if !self.turned {
-            self.cursor.settle(&self.inner)?;
+            self.settle()?;
             self.turned = true;
         }
         let (mut count, mut used) = (0, 0);
@@ -164,7 +162,7 @@ impl Reader {
                 Ok(None) | Err(_) => break,
             };
             let length = header.length as usize;
-            if used > slab.len() || slab.len() - used < length {
+            if !fits(slab, used, length) {
                 self.cursor.undo_step_back(&header);
                 let need = if count == 0 { length } else { 0 };
                 return Ok(Run { count, need });
@@ -202,19 +200,16 @@ impl Reader {
     /// corruption.
     #[cold]
     fn peek_unrecovered(&mut self) -> Result<Option<MessageHeader>> {
-        self.recovered = self.inner.control.recovered();
-        let peeked = self.cursor.peek(&self.inner);
-        let seq = self.cursor.place.seq;
-        let torn = !self.recovered && seq >= self.inner.control.stored_durable();
-        match peeked {
-            Ok(Some(header)) if torn && seq >= self.whole_before => {
-                let whole = self.cursor.holds_whole_batch(&header);
-                self.whole_before = if whole { seq + 1 + u64::from(header.batch_remaining) } else { seq };
-                Ok(whole.then_some(header))
-            }
-            Err(e) if torn && may_be_torn(e.kind()) => Ok(None),
-            other => other,
-        }
+        // What makes the end unknown is told by the record or segment that is meant, when the reader gets there.
+        let end = self.inner.unrecovered_end().unwrap_or(Some(u64::MAX));
+        self.recovered = end.is_none();
+        self.cursor.end_seq = end.unwrap_or(u64::MAX);
+        self.cursor.peek(&self.inner)
+    }
+
+    /// Walks to the first message that is wanted, or to the head.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        if self.recovered { self.cursor.peek(&self.inner) } else { self.peek_unrecovered() }.map(|_| ())
     }
 
     /// Blocks this thread until there is a message to poll or `timeout` is over. Returns whether there is one.
@@ -268,15 +263,20 @@ impl Drop for Reader {
     }
 }
 
-/// Whether a power cut can be the cause: any subset of what was not flushed may be missing, files included.
-fn may_be_torn(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Corrupt
-            | ErrorKind::OutOfBounds
-            | ErrorKind::MissingSegment
-            | ErrorKind::EmptyFile
-            | ErrorKind::Truncated
-            | ErrorKind::BadMagic
-    )
+/// Whether `length` bytes fit behind `used`; an entry tells places below 4 GiB.
+fn fits(slab: &[u8], used: usize, length: usize) -> bool {
+    used <= slab.len().min(u32::MAX as usize) && slab.len() - used >= length
+}
+
+fn cursor_at(inner: &Inner, from: From) -> Result<Cursor> {
+    match from {
+        From::Start => Cursor::at(inner, inner.first_seq()?),
+        From::Seq(seq) => Cursor::at(inner, seq),
+        From::End => Cursor::at(inner, inner.next_seq()?),
+        From::Last(count) => {
+            let (first, next) = (inner.first_seq()?, inner.next_seq()?);
+            Cursor::at(inner, next.saturating_sub(count).max(first))
+        }
+        From::Time(timestamp_ns) => Cursor::at_time(inner, timestamp_ns),
+    }
 }

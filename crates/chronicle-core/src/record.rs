@@ -114,6 +114,13 @@ pub(crate) fn locate(error: Error, segment: &Segment, place: &Place) -> Error {
     error.at_path(&segment.path).at_offset(place.offset).at_seq(place.seq)
 }
 
+/// A segment whose first record would go back behind the last one of the segment before it.
+#[cold]
+pub(crate) fn older(segment: &Segment) -> Error {
+    let message = "the segment is older than the one before it";
+    locate(Error::new(ErrorKind::Corrupt, message), segment, &segment.start())
+}
+
 /// A published record whose place holds nothing now.
 #[cold]
 pub(crate) fn vanished(segment: &Segment, place: &Place) -> Error {

@@ -63,6 +63,17 @@ struct Recovery<'a> {
 
 /// Finds the end of the log and mends what lies behind it. The caller holds the writer lock.
 pub(crate) fn recover(inner: &Inner) -> Result<Recovered> {
+    loop {
+        let left = inner.control.first_seq();
+        match recover_from(inner) {
+            // A segment was pruned while it was looked at: the rest is left.
+            Err(e) if e.kind() == ErrorKind::NotFound && inner.control.first_seq() != left => {}
+            other => return other,
+        }
+    }
+}
+
+fn recover_from(inner: &Inner) -> Result<Recovered> {
     inner.directory.remove_temporaries()?;
     let control = &inner.control;
     let (bases, same_boot, durable) = (inner.bases()?, control.same_boot(), control.stored_durable());
@@ -102,9 +113,7 @@ impl Recovery<'_> {
                 }
                 (Ok(segment), Some((sealed, place))) if !segment.start().follows(&place) => {
                     if self.report.same_boot || segment.header.base_seq < self.promised {
-                        let message = "the segment is older than the one before it";
-                        let error = Error::new(ErrorKind::Corrupt, message);
-                        return Err(record::locate(error, &segment, &segment.start()));
+                        return Err(record::older(&segment));
                     }
                     // An earlier life of the log left it, and its removal was lost in a power cut.
                     return self.end_without_next(index - 1, &sealed, place);
@@ -157,9 +166,7 @@ impl Recovery<'_> {
         for base in later {
             self.set_aside(base)?;
         }
-        let stale = if same_boot { None } else { quarantine::newest_epoch(&segment, &place) };
-        self.cut_epoch = self.cut_epoch.max(stale.unwrap_or(0));
-        if !same_boot && (bad.is_some() || stale.is_some()) {
+        if !same_boot && (bad.is_some() || quarantine::holds_records(&segment, &place)) {
             let copy =
                 quarantine::copy_tail(&self.inner.directory, &segment, &place, self.inner.options.mode)?;
             self.report.quarantined.push(copy);
@@ -246,10 +253,17 @@ impl Recovery<'_> {
             Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up")
                 .at_path(control.path())
         })?;
+        if self.report.same_boot && control.flush_failed() {
+            self.dirty_walked(&active, unsure)?;
+            self.changed = true;
+        }
         if self.changed || !self.report.same_boot {
             self.sync_walked(&active, unsure)?;
+            control.set_flush_failed(false);
         }
         control.set_epoch(place.epoch);
+        // No record of this epoch is on the disk before its number is: so a stale one can never be of the next.
+        control.flush()?;
         control.set_head(place.seq);
         let unflushed = if self.report.same_boot {
             self.bases[..self.bases.len() - 1].get(unsure).copied()
@@ -261,11 +275,22 @@ impl Recovery<'_> {
             control.flush()?;
             None
         };
+        control.set_live(place.epoch);
         fault::point("recovery.settled");
         control.notify();
         let sealed = &self.bases[..self.bases.len() - 1];
         let unindexed = self.inner.directory.unindexed(sealed)?;
         Ok(Recovered { active, place, unflushed, marks: self.marks, unindexed, report: self.report })
+    }
+
+    /// Dirties every page that a failed flush may have left clean and not on the disk, so that the next flush writes it.
+    fn dirty_walked(&self, active: &Segment, unsure: usize) -> Result<()> {
+        let sealed = self.bases.len() - 1;
+        for index in unsure.min(sealed)..sealed {
+            self.open(index)?.region.dirty();
+        }
+        active.region.dirty();
+        Ok(())
     }
 
     /// Makes what was walked durable. Where the boot is not known, another process of this one may have written it; and a

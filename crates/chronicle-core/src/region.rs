@@ -8,7 +8,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::layout::HEADER_LEN;
 use crate::platform;
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// A shared mapping of the first `len` bytes of a file that is at least that long.
 #[derive(Debug)]
@@ -85,6 +85,16 @@ impl Region {
         assert!(self.writable && self.holds(offset, len));
         // SAFETY: the range is inside of a writable mapping.
         unsafe { self.map.as_mut_ptr().add(offset).write_bytes(0, len) }
+    }
+
+    /// Stores to every page what it holds. Nobody else may be storing.
+    pub(crate) fn dirty(&self) {
+        assert!(self.writable);
+        for offset in (0..self.len()).step_by(4096) {
+            let word = self.word32(offset);
+            // A swap, because an operation that can be seen to change nothing may be compiled to a load.
+            word.swap(word.load(Ordering::Acquire), Ordering::AcqRel);
+        }
     }
 
     /// Waits until the pages of `offset..offset + len` are on the disk.

@@ -13,8 +13,9 @@ use crate::index;
 use crate::layout::{DEFAULT_SEGMENT_BYTES, MAX_SEQ};
 use crate::lock::WriterLock;
 use crate::options::{Options, SyncMode};
-use crate::position;
+use crate::position::{self, Position};
 use crate::quarantine;
+use crate::record::Place;
 use crate::recovery::RecoveryReport;
 use crate::segment::{self, Segment, next_size};
 use crate::verify::Severity;
@@ -56,7 +57,9 @@ pub fn repair(dir: &Path) -> Result<RepairReport> {
         // Nothing to repair from; the opening says what there is instead.
         Chronicle::open(dir, &options)?;
     }
-    let lock = WriterLock::acquire(&directory, options.mode, Duration::ZERO, || None)?;
+    let lock = WriterLock::acquire(&directory, options.mode, Duration::ZERO, || {
+        Control::open(&directory, false).ok().and_then(|control| control.writer_pid())
+    })?;
     rebuild_control(&directory, &options, &mut report)?;
     let log = Chronicle::open(dir, &options)?;
     mend(log.inner(), &mut report)?;
@@ -64,6 +67,9 @@ pub fn repair(dir: &Path) -> Result<RepairReport> {
     let writer = log.writer(Duration::ZERO)?;
     if let Some(recovery) = log.stats()?.recovery {
         report.recovery = recovery;
+    }
+    if report.lost_from.is_none() && !report.recovery.quarantined.is_empty() {
+        report.lost_from = Some(writer.next_seq());
     }
     drop(writer);
     Ok(report)
@@ -111,16 +117,20 @@ fn mend(inner: &Inner, report: &mut RepairReport) -> Result<()> {
     }
     mend_positions(inner, report)?;
     mend_indexes(inner, report)?;
-    if found.is_sound() {
+    // What is only unfinished, the opening for writing behind this mends.
+    if found.problems.iter().all(|problem| problem.severity != Severity::Data) {
         return Ok(());
     }
-    let bases = inner.directory.segments()?;
+    let bases = inner.bases().or_else(|_| inner.directory.segments())?;
+    let Some(&first) = bases.first() else { return Err(inner.missing(inner.control.first_seq())) };
     let control = &inner.control;
     let promised = control.head().max(control.stored_durable()).min(MAX_SEQ + 1);
-    if bases[0] > control.first_seq() {
-        report.lost_from = Some(control.first_seq());
-        report.lost_to = Some(bases[0]);
-        control.set_first_seq(bases[0]);
+    if first != control.first_seq() {
+        if first > control.first_seq() {
+            report.lost_from = Some(control.first_seq());
+            report.lost_to = Some(first);
+        }
+        control.reset_first_seq(first);
         control.flush()?;
     }
     let kept = report.quarantined.len();
@@ -138,10 +148,13 @@ fn mend(inner: &Inner, report: &mut RepairReport) -> Result<()> {
 fn cut(inner: &Inner, bases: &[u64], report: &mut RepairReport) -> Result<u64> {
     let (mode, directory) = (inner.options.mode, &inner.directory);
     let mut end = bases[0];
+    let mut before: Option<Place> = None;
     for (index, &base) in bases.iter().enumerate() {
         let opened = Segment::open(directory, base, &inner.control.identity.chronicle_id, true);
         let walked = match &opened {
-            Ok(segment) if base == end => Some((segment, walk(segment)?)),
+            Ok(segment) if base == end && before.is_none_or(|before| segment.start().follows(&before)) => {
+                Some((segment, walk(segment)?))
+            }
             _ => None,
         };
         let Some((segment, walked)) = walked else {
@@ -152,7 +165,10 @@ fn cut(inner: &Inner, bases: &[u64], report: &mut RepairReport) -> Result<u64> {
             return Ok(end);
         };
         end = walked.end().seq;
-        if matches!(walked.stop, Stop::Sealed) {
+        before = Some(walked.end());
+        let rolled = bases.get(index + 1) == Some(&end) && walked.batch.is_none();
+        if matches!(walked.stop, Stop::Sealed) || (rolled && matches!(walked.stop, Stop::Unpublished)) {
+            // A roll that was not finished is, by the opening for writing.
             continue;
         }
         if index + 1 < bases.len() || matches!(walked.stop, Stop::Bad(_)) {
@@ -186,6 +202,12 @@ fn mend_positions(inner: &Inner, report: &mut RepairReport) -> Result<()> {
     for name in inner.directory.reader_names()? {
         match position::read(&inner.directory, &name, &inner.control.identity.chronicle_id) {
             Err(e) if unreadable(&e) => {
+                // A tail that uses it has it whole.
+                let id = &inner.control.identity.chronicle_id;
+                let used = Position::open(&inner.directory, &name, id, inner.options.mode, || Ok(0));
+                if used.is_ok() || used.is_err_and(|e| e.kind() == ErrorKind::Locked) {
+                    continue;
+                }
                 let path = inner.directory.reader(&name);
                 report.quarantined.push(quarantine::copy_file(&inner.directory, &path, inner.options.mode)?);
                 remove_if_there(&path)?;

@@ -4,11 +4,12 @@ use std::fs;
 
 use crate::chronicle::{Chronicle, Inner};
 use crate::clock;
-use crate::directory::open_regular;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
+use crate::lock::FileLock;
 use crate::platform;
 use crate::position;
+use crate::segment::Segment;
 
 /// What has to stay. A segment goes when any limit that is given no longer keeps it, unless a named reader has still to
 /// read it. Without a limit nothing goes.
@@ -42,10 +43,9 @@ pub struct PruneReport {
     pub first_seq: u64,
 }
 
-/// A segment that may go: its first seq, the first seq behind it, and its bytes on the disk.
+/// A segment that may go: the first seq behind it, and its bytes on the disk.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
-    base: u64,
     next_base: u64,
     bytes: u64,
 }
@@ -53,7 +53,7 @@ struct Candidate {
 impl Chronicle {
     /// Removes the segments that `retention` does not keep, or with `dry_run` only says which.
     ///
-    /// Any process may prune, while another writes and others read. A reader within a segment that is removed reads it to its
+    /// Any process may prune, while another writes and others read; where one prunes already, this removes nothing. A reader within a segment that is removed reads it to its
     /// end, and then gets [`ErrorKind::Gap`] with the first seq that is left.
     ///
     /// # Errors
@@ -71,56 +71,74 @@ impl Chronicle {
 
 /// See [`Chronicle::prune`].
 pub(crate) fn prune(inner: &Inner, retention: &Retention, dry_run: bool) -> Result<PruneReport> {
-    let unread = if retention.keep_unread { lowest_position(inner)? } else { None };
-    let mut going = candidates(inner, retention, unread)?;
-    let Some(last) = going.last() else {
-        return Ok(PruneReport { first_seq: inner.first_seq()?, ..PruneReport::default() });
-    };
     if dry_run {
-        return Ok(report(&going));
+        let unread = unread(inner, retention)?;
+        let going = candidates(inner, retention, unread)?;
+        return report(inner, &going, going.last().map(|last| last.next_base));
     }
     inner.control.check_writable()?;
-    // The intent stands before positions are looked at again: a reader that stores its position later sees the gap.
-    let before = inner.control.first_seq();
-    inner.control.set_first_seq(before.max(last.next_base));
-    if retention.keep_unread
-        && let Some(position) = lowest_position(inner)?
-    {
-        going.retain(|candidate| candidate.next_base <= position);
-        let left = going.last().map_or(before, |last| last.next_base);
-        inner.control.set_first_seq(before.max(left));
-    }
-    // The first segment that is left must not be one whose header or name a power cut can take.
+    let Some(_lock) = FileLock::attempt(&inner.directory.prune_lock(), inner.options.mode)? else {
+        return report(inner, &[], None);
+    };
+    let unread_before = unread(inner, retention)?;
+    let mut going = candidates(inner, retention, unread_before)?;
     if let Some(last) = going.last() {
-        let path = inner.directory.segment(last.next_base);
-        let synced = open_regular(&path, true).map(|file| file.sync_data())?;
-        synced.map_err(|e| Error::io("sync the segment", &path, &e))?;
-        inner.directory.sync()?;
+        // The intent stands before positions are looked at again: a reader that stores its position later sees the gap.
+        let before = inner.control.first_seq();
+        inner.control.set_first_seq(last.next_base);
+        let looked = unread(inner, retention);
+        let position = looked.as_ref().map_or(Some(0), |position| *position);
+        going.retain(|candidate| position.is_none_or(|position| candidate.next_base <= position));
+        inner.control.lower_first_seq(going.last().map_or(before, |last| last.next_base));
+        looked?;
+    }
+    if let Some(last) = going.last() {
+        keep(inner, last.next_base)?;
     }
     // A segment that is missing below this word was pruned; after a power cut the word must still say so.
     inner.control.flush()?;
     fault::point("prune.intended");
-    for candidate in &going {
-        remove(inner, candidate.base)?;
+    remove_pruned(inner)?;
+    report(inner, &going, None)
+}
+
+/// The lowest position of a named reader, where that keeps messages.
+fn unread(inner: &Inner, retention: &Retention) -> Result<Option<u64>> {
+    if retention.keep_unread { lowest_position(inner) } else { Ok(None) }
+}
+
+/// Makes sure that the first segment that is left is good, and that no power cut can take its header or its name.
+fn keep(inner: &Inner, base: u64) -> Result<()> {
+    let segment = Segment::open(&inner.directory, base, &inner.control.identity.chronicle_id, true)?;
+    segment.sync()?;
+    inner.directory.sync()
+}
+
+/// Removes every segment before the first that is left, oldest first: also those that an earlier prune has left.
+fn remove_pruned(inner: &Inner) -> Result<()> {
+    let left = inner.control.first_seq();
+    let mut bases = inner.directory.segments()?;
+    bases.retain(|&base| base < left);
+    for &base in &bases {
+        remove(inner, base)?;
         fault::point("prune.removed");
     }
-    inner.directory.sync()?;
-    let mut report = report(&going);
-    report.first_seq = inner.first_seq()?;
-    Ok(report)
+    if bases.is_empty() { Ok(()) } else { inner.directory.sync() }
 }
 
 /// The segments that may go, oldest first. The last segment of all is not among them.
 fn candidates(inner: &Inner, retention: &Retention, unread: Option<u64>) -> Result<Vec<Candidate>> {
     let bases = inner.bases()?;
+    // Before a recovery the first segment that is left must be one that it keeps.
+    let sound = inner.unrecovered_end()?.unwrap_or(u64::MAX);
     let sizes: Vec<u64> = bases.iter().map(|&base| bytes_of(inner, base)).collect();
     let (mut left, next_seq, now) = (sizes.iter().sum::<u64>(), inner.next_seq()?, clock::now_ns());
     let limited =
         retention.keep_bytes.is_some() || retention.keep_ns.is_some() || retention.keep_messages.is_some();
     let mut going = Vec::new();
     for (pair, &bytes) in bases.windows(2).zip(&sizes) {
-        let (base, next_base) = (pair[0], pair[1]);
-        if unread.is_some_and(|position| next_base > position) {
+        let next_base = pair[1];
+        if unread.is_some_and(|position| next_base > position) || next_base >= sound {
             break;
         }
         let too_many_bytes = retention.keep_bytes.is_some_and(|keep| left > keep);
@@ -132,7 +150,7 @@ fn candidates(inner: &Inner, retention: &Retention, unread: Option<u64>) -> Resu
         if !goes {
             break;
         }
-        going.push(Candidate { base, next_base, bytes });
+        going.push(Candidate { next_base, bytes });
         left -= bytes;
     }
     Ok(going)
@@ -162,12 +180,12 @@ fn bytes_of(inner: &Inner, base: u64) -> u64 {
     fs::metadata(inner.directory.segment(base)).map_or(0, |metadata| platform::disk_bytes(&metadata))
 }
 
-fn report(going: &[Candidate]) -> PruneReport {
-    PruneReport {
+fn report(inner: &Inner, going: &[Candidate], first_seq: Option<u64>) -> Result<PruneReport> {
+    Ok(PruneReport {
         segments: going.len() as u64,
         bytes: going.iter().map(|candidate| candidate.bytes).sum(),
-        first_seq: going.last().map_or(0, |last| last.next_base),
-    }
+        first_seq: first_seq.map_or_else(|| inner.first_seq(), Ok)?,
+    })
 }
 
 /// Removes a segment after its index, so that no index is ever left alone.

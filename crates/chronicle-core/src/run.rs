@@ -76,6 +76,9 @@ pub(crate) fn copy(
     end_seq: u64,
 ) -> (usize, usize) {
     let records_end = segment.end() - HEADER_LEN as u64;
+    // An entry tells places below 4 GiB.
+    let slab_len = slab.len().min(u32::MAX as usize);
+    let slab = &mut slab[..slab_len];
     while let (Some(entry), Some(rest)) = (entries.get_mut(count), slab.get_mut(used..)) {
         let Some(header) = regular(segment, place) else { break };
         let after = place.after(&header);

@@ -72,74 +72,136 @@ pub fn verify(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<VerifyRe
     let log = Chronicle::open(dir, &options)?;
     let inner = log.inner();
     let mut report = VerifyReport::default();
-    let bases = inner.directory.segments()?;
-    match inner.bases() {
-        Ok(bases) => report.first_seq = bases[0],
-        Err(e) => report.note(Severity::Data, e),
-    }
-    let mut expected: Option<Place> = None;
-    for (index, &base) in bases.iter().enumerate() {
+    // Before anything is read: a writer may go on meanwhile.
+    let promised = promised(inner);
+    let mut bases = match inner.bases() {
+        Ok(bases) => bases,
+        Err(e) => {
+            report.note(Severity::Data, e);
+            inner.directory.segments()?
+        }
+    };
+    report.first_seq = bases.first().copied().unwrap_or(0);
+    report.next_seq = report.first_seq;
+    let (mut before, mut index): (Option<Place>, usize) = (None, 0);
+    while index < bases.len() {
         progress(index as u64, bases.len() as u64);
-        let last = index + 1 == bases.len();
-        expected = check_segment(inner, base, expected, last, &mut report);
+        let found = check_segment(inner, &bases[index..], before, &mut report);
+        index += 1;
+        match found {
+            Found::Sealed(place) => before = Some(place),
+            Found::Damaged => before = None,
+            Found::End(place) => {
+                before = Some(place);
+                break;
+            }
+        }
+        if let (Some(place), true) = (before, index == bases.len()) {
+            // A writer may have rolled since the segments were listed.
+            bases.extend(inner.directory.segments()?.into_iter().filter(|&base| base >= place.seq));
+            if index == bases.len() {
+                report.note(Severity::Unfinished, inner.missing(place.seq));
+            }
+        }
     }
     progress(bases.len() as u64, bases.len() as u64);
-    if let Some(place) = expected {
-        report.next_seq = place.seq;
-    }
-    check_end(inner, &mut report)?;
+    report.next_seq = before.map_or(report.next_seq, |place| place.seq);
+    check_end(inner, promised, &mut report)?;
     check_readers(inner, &mut report)?;
     Ok(report)
 }
 
-/// Checks one segment and its index. Returns the place behind its last good record.
-fn check_segment(
-    inner: &Inner,
-    base: u64,
-    expected: Option<Place>,
-    last: bool,
-    report: &mut VerifyReport,
-) -> Option<Place> {
-    let segment = match inner.segment(base) {
-        Ok(segment) => segment,
-        Err(e) => {
+/// What a look at a segment found.
+enum Found {
+    /// END, or what a roll that was not finished leaves for it: the next segment starts at the place.
+    Sealed(Place),
+    /// The log ends at the place.
+    End(Place),
+    /// Something that hides where the next segment has to start.
+    Damaged,
+}
+
+/// Messages below this have to be there.
+fn promised(inner: &Inner) -> u64 {
+    let control = &inner.control;
+    if control.same_boot() { control.head() } else { 0 }.max(control.stored_durable())
+}
+
+/// Checks the first of the segments that start at `bases`, and its index.
+fn check_segment(inner: &Inner, bases: &[u64], before: Option<Place>, report: &mut VerifyReport) -> Found {
+    let (base, next) = (bases[0], bases.get(1).copied());
+    let opened = inner.segment(base).and_then(|segment| {
+        check_seam(inner, &segment, before)?;
+        Ok(segment)
+    });
+    let segment = match (opened, before) {
+        (Ok(segment), _) => segment,
+        // Pruned since the segments were listed.
+        (Err(e), _) if e.kind() == ErrorKind::NotFound && base < inner.control.first_seq() => {
+            return Found::Damaged;
+        }
+        (Err(e), Some(before)) if may_be_torn(inner, before.seq) => {
+            report.note(Severity::Unfinished, e);
+            return Found::End(before);
+        }
+        (Err(e), _) => {
             report.note(Severity::Data, e);
-            return None;
+            return Found::Damaged;
         }
     };
     report.segments += 1;
-    let start = segment.start();
-    if let Some(before) = expected {
-        if before.seq != base {
-            report.note(Severity::Data, inner.missing(before.seq));
-        } else if !start.follows(&before) {
-            let older = Error::new(ErrorKind::Corrupt, "the segment is older than the one before it");
-            report.note(Severity::Data, record::locate(older, &segment, &start));
-        }
-    }
     let walked = match walk(&segment) {
         Ok(walked) => walked,
         Err(e) => {
             report.note(Severity::Data, e);
-            return None;
+            return Found::Damaged;
         }
     };
     report.messages += walked.messages;
     report.payload_bytes += walked.payload_bytes;
     check_index(inner, &segment, &walked, report);
-    let Walk { place, batch, stop, .. } = walked;
-    match stop {
-        Stop::Sealed if last => report.note(Severity::Unfinished, inner.missing(place.seq)),
-        Stop::Sealed => {}
-        Stop::Unpublished if last && batch.is_none() => {}
-        Stop::Unpublished => {
-            let message = "the segment has no end, and there is another one behind it";
-            let severity = if last { Severity::Unfinished } else { Severity::Data };
-            report.note(severity, record::locate(Error::new(ErrorKind::Corrupt, message), &segment, &place));
+    let (place, end) = (walked.place, walked.end());
+    let error = match walked.stop {
+        Stop::Sealed => return Found::Sealed(place),
+        Stop::Unpublished if next.is_none() && walked.batch.is_none() => return Found::End(place),
+        Stop::Unpublished if next == Some(place.seq) && walked.batch.is_none() => {
+            report.note(
+                Severity::Unfinished,
+                broken("a roll to the next segment was not finished", &segment, &end),
+            );
+            return Found::Sealed(place);
         }
-        Stop::Bad(error) => report.note(Severity::Data, error),
+        Stop::Unpublished if walked.batch.is_some() => broken("the batch is incomplete", &segment, &end),
+        Stop::Unpublished => {
+            broken("the segment has no end, and there is another one behind it", &segment, &end)
+        }
+        Stop::Bad(error) => error,
+    };
+    if may_be_torn(inner, end.seq) {
+        report.messages -= place.seq - end.seq;
+        report.note(Severity::Unfinished, error);
+        return Found::End(end);
     }
-    Some(place)
+    report.note(Severity::Data, error);
+    report.next_seq = end.seq;
+    Found::Damaged
+}
+
+/// Whether what is wrong from `seq` on is what a power cut leaves: the next opening for writing cuts it.
+fn may_be_torn(inner: &Inner, seq: u64) -> bool {
+    !inner.control.recovered() && seq >= inner.control.stored_durable()
+}
+
+fn check_seam(inner: &Inner, segment: &Segment, before: Option<Place>) -> Result<()> {
+    let (start, Some(before)) = (segment.start(), before) else { return Ok(()) };
+    if before.seq != start.seq {
+        return Err(inner.missing(before.seq));
+    }
+    if start.follows(&before) { Ok(()) } else { Err(record::older(segment)) }
+}
+
+fn broken(message: &str, segment: &Segment, place: &Place) -> Error {
+    record::locate(Error::new(ErrorKind::Corrupt, message), segment, place)
 }
 
 /// Every mark has to be a message that a walk meets; an index that is absent or stops early is only slower.
@@ -162,10 +224,8 @@ fn check_index(inner: &Inner, segment: &Segment, walked: &Walk, report: &mut Ver
     }
 }
 
-/// The last segment may have lost its end: the words in `control` tell.
-fn check_end(inner: &Inner, report: &mut VerifyReport) -> Result<()> {
-    let control = &inner.control;
-    let promised = if control.same_boot() { control.head() } else { 0 }.max(control.stored_durable());
+/// The last segment may have lost its end: the words in `control` told.
+fn check_end(inner: &Inner, promised: u64, report: &mut VerifyReport) -> Result<()> {
     if report.problems.iter().any(|problem| problem.severity == Severity::Data) || report.next_seq >= promised
     {
         return Ok(());
@@ -181,7 +241,8 @@ fn check_end(inner: &Inner, report: &mut VerifyReport) -> Result<()> {
 fn check_readers(inner: &Inner, report: &mut VerifyReport) -> Result<()> {
     for name in inner.directory.reader_names()? {
         match position::read(&inner.directory, &name, &inner.control.identity.chronicle_id) {
-            Ok(stored) if stored.next_seq > report.next_seq && report.is_sound() => {
+            // A writer and this reader may have gone on since the log was walked.
+            Ok(stored) if stored.next_seq > report.next_seq.max(inner.next_seq()?) && report.is_sound() => {
                 let message = format!("the reader {name:?} is at {}, behind the end", stored.next_seq);
                 let path = inner.directory.reader(&name);
                 report.note(Severity::Unfinished, Error::new(ErrorKind::Corrupt, message).at_path(&path));

@@ -43,29 +43,34 @@ impl WaitHandle {
     }
 
     /// Blocks this thread until there may be a message newer than the ticket, [`interrupt`](Self::interrupt) is called, or
-    /// `timeout` is over. It may return early.
-    pub fn wait(&self, ticket: Ticket, timeout: Duration) {
-        if self.interrupted.swap(false, Ordering::Acquire) {
-            return;
+    /// `timeout` is over. Returns false when the time is over and nothing has changed: the ticket is good for another wait then.
+    #[expect(clippy::must_use_candidate, reason = "who looks for messages anyway needs no answer")]
+    pub fn wait(&self, ticket: Ticket, timeout: Duration) -> bool {
+        let interrupted = || self.interrupted.swap(false, Ordering::Acquire);
+        if interrupted() {
+            return true;
         }
         let control = &self.inner.control;
+        let unchanged = || control.head() == ticket.head && control.durable() == ticket.durable;
         if platform::HAS_WAKE && control.writable() {
-            platform::wait_on(control.notify_word(), ticket.notify, timeout);
-            return;
+            let notify = control.notify_word();
+            platform::wait_on(notify, ticket.notify, timeout);
+            return interrupted() || notify.load(Ordering::Acquire) != ticket.notify || !unchanged();
         }
         let start = Instant::now();
         let mut pause = Duration::from_micros(50);
-        while control.head() == ticket.head
-            && control.durable() == ticket.durable
-            && !self.interrupted.swap(false, Ordering::Acquire)
-        {
+        while unchanged() {
+            if interrupted() {
+                return true;
+            }
             let left = timeout.saturating_sub(start.elapsed());
             if left.is_zero() {
-                return;
+                return false;
             }
             std::thread::sleep(pause.min(left));
             pause = (pause * 2).min(MAX_PAUSE);
         }
+        true
     }
 
     /// Makes a [`wait`](Self::wait) on this handle or a clone of it return soon: the one that sleeps now, or else the next.

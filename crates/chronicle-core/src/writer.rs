@@ -19,8 +19,9 @@ use crate::options::SyncMode;
 use crate::platform::ForkGuard;
 use crate::preparer::{Preparer, STEP_BYTES};
 use crate::record::Place;
-use crate::recovery;
+use crate::recovery::{self, Recovered};
 use crate::region::Region;
+use crate::retention;
 use crate::segment::next_size;
 use crate::wait;
 
@@ -59,15 +60,17 @@ impl Writer {
         control.check_writable()?;
         let lock = WriterLock::acquire(&inner.directory, inner.options.mode, wait, || holder(inner))?;
         control.set_writer_pid(std::process::id());
-        let opened = Self::recover(inner, lock);
-        if opened.is_err() {
-            control.set_writer_pid(0);
+        match recovery::recover(inner) {
+            Ok(recovered) => Self::start(inner, lock, recovered),
+            Err(e) => {
+                // Before the lock goes: the word may be the next holder's then.
+                control.set_writer_pid(0);
+                Err(e)
+            }
         }
-        opened
     }
 
-    fn recover(inner: &Arc<Inner>, lock: WriterLock) -> Result<Self> {
-        let recovered = recovery::recover(inner)?;
+    fn start(inner: &Arc<Inner>, lock: WriterLock, recovered: Recovered) -> Result<Self> {
         let place = recovered.place;
         let active = Arc::new(Active::new(recovered.active, place.offset, recovered.marks));
         let durable = inner.control.stored_durable();
@@ -265,11 +268,8 @@ impl Writer {
             ));
         }
         let size = next_size(Some(self.active.segment.end()), self.segment_bytes(), needed);
+        let blank = self.next_blank(size)?;
         let inner = &self.inner;
-        let blank = match self.preparer.take(size)? {
-            Some(blank) => blank,
-            None => Blank::create(&inner.directory, size, inner.options.mode, 0)?,
-        };
         fault::point("roll.created");
         let (old, place) = (&self.active.segment, &self.place);
         let next = if place.seq == old.header.base_seq {
@@ -296,6 +296,24 @@ impl Writer {
         Ok(())
     }
 
+    /// The segment that was prepared, or one that is made now. On a full disk what may be pruned makes room.
+    fn next_blank(&self, size: u64) -> Result<Blank> {
+        if let Some(blank) = self.preparer.take(size)? {
+            return Ok(blank);
+        }
+        self.durability.forget_pruned();
+        let inner = &self.inner;
+        let create = || Blank::create(&inner.directory, size, inner.options.mode, 0);
+        match (create(), &inner.options.retention) {
+            (Err(e), Some(retention)) if e.kind() == ErrorKind::NoSpace => {
+                retention::prune(inner, retention, false)?;
+                self.durability.forget_pruned();
+                create()
+            }
+            (created, _) => created,
+        }
+    }
+
     fn segment_bytes(&self) -> u64 {
         self.inner.options.segment_bytes.unwrap_or(self.inner.control.identity.segment_bytes)
     }
@@ -318,6 +336,7 @@ impl Drop for Writer {
             let _ = self.durability.sync().and_then(|_| self.inner.control.flush());
         }
         self.durability.close();
+        self.inner.control.set_live(0);
         self.inner.control.set_writer_pid(0);
     }
 }

@@ -182,3 +182,12 @@ fn repair_needs_the_lock_and_something_to_repair() {
     assert_eq!(repair(empty.path()).unwrap_err().kind(), ErrorKind::NotFound);
     assert!(snapshot(empty.path()).is_empty());
 }
+
+#[test]
+fn without_any_segment_there_is_nothing_to_repair_from() {
+    let (dir, paths) = log_of(2);
+    for path in paths {
+        std::fs::remove_file(path).unwrap();
+    }
+    assert_eq!(repair(dir.path()).unwrap_err().kind(), ErrorKind::MissingSegment);
+}

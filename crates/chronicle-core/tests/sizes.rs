@@ -25,7 +25,10 @@ fn start_at(dir: &Path, base: u64) {
     bytes[4092..4096].copy_from_slice(&checksum.to_le_bytes());
     fs::write(dir.join(format!("{base:020}.seg")), bytes).unwrap();
     fs::remove_file(first).unwrap();
-    common::patch(&dir.join("control"), 264, |bytes| bytes[..8].copy_from_slice(&base.to_le_bytes()));
+    common::patch(&dir.join("control"), 512, |bytes| {
+        bytes[..8].copy_from_slice(&base.to_le_bytes());
+        bytes[8..12].copy_from_slice(&crc32(&base.to_le_bytes()).to_le_bytes());
+    });
 }
 
 #[test]
@@ -180,7 +183,8 @@ fn descriptors_do_not_grow_with_what_is_not_flushed() {
     let mut writer = writer(&log);
     // Other tests of this process open files too; those of this log are told by their path.
     let held = || {
-        let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+        let links =
+            fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
         links.filter(|path| path.starts_with(dir.path())).count()
     };
     for seq in 0..300u64 {

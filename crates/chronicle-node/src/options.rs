@@ -25,6 +25,7 @@ pub struct NativeOptions {
 
 /// What a prune keeps. What is absent is no limit.
 #[napi(object, object_to_js = false)]
+#[expect(clippy::struct_field_names, reason = "the names of the public options")]
 pub struct NativeRetention {
     pub keep_bytes: Option<i64>,
     pub keep_ms: Option<f64>,

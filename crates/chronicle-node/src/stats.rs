@@ -76,11 +76,18 @@ pub struct NativeReaderInfo {
     pub next_seq: f64,
     pub lag: f64,
     pub pid: Option<u32>,
+    pub failure: Option<String>,
 }
 
 impl NativeReaderInfo {
     pub fn from_core(info: ReaderInfo) -> Self {
-        Self { name: info.name, next_seq: to_js(info.next_seq), lag: to_js(info.lag), pid: info.pid }
+        Self {
+            name: info.name,
+            next_seq: to_js(info.next_seq),
+            lag: to_js(info.lag),
+            pid: info.pid,
+            failure: info.failure.map(|error| error.to_string()),
+        }
     }
 }
 

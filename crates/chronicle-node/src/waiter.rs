@@ -64,7 +64,8 @@ impl Shared {
 
     fn run(&self, notify: &Notify) {
         while let Some(ticket) = self.next_ticket() {
-            self.handle.wait(ticket, PERIOD);
+            // What has not changed is no reason to wake the JavaScript thread.
+            while !self.handle.wait(ticket, PERIOD) {}
             self.give(Order::Rest);
             if notify.call((), ThreadsafeFunctionCallMode::NonBlocking) == Status::Closing {
                 return;

@@ -7,6 +7,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use crate::region::Region;
+
 #[cfg(all(target_os = "linux", not(any(chronicle_portable, loom))))]
 mod linux;
 #[cfg(all(target_os = "linux", not(any(chronicle_portable, loom))))]
@@ -118,6 +120,16 @@ pub(crate) fn process_runs(pid: u32) -> bool {
 #[cfg(windows)]
 pub(crate) fn process_runs(_pid: u32) -> bool {
     true
+}
+
+/// Waits until the bytes `offset..offset + len` of a mapped file are on the disk.
+pub(crate) fn flush(region: &Region, file: &File, offset: usize, len: usize) -> io::Result<()> {
+    region.flush(offset, len)?;
+    if cfg!(target_os = "linux") {
+        // There, msync of a range is an fdatasync of that range.
+        return Ok(());
+    }
+    file.sync_data()
 }
 
 /// Writes zeros over `offset..offset + len`, which allocates the blocks on every file system that does not copy on write.

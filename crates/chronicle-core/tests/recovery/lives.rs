@@ -51,8 +51,6 @@ fn an_epoch_that_was_cut_is_not_used_again() {
     let cut = records(&segments(dir.path())[0])[40].1.epoch;
     assert_eq!(cut, 3);
     tear(dir.path(), 20, TEARS[4].1);
-    // What `control` knew of the last openings did not reach the disk.
-    patch(&dir.path().join("control"), EPOCH, |bytes| bytes[..4].fill(0));
     reboot(dir.path());
     recover(&log);
     assert_eq!(log.stats().unwrap().epoch, cut + 1);

@@ -1,0 +1,34 @@
+//! Where the log ends for readers before a writer has recovered it: where that recovery will cut it.
+
+use crate::chronicle::Inner;
+use crate::error::Result;
+use crate::record::Place;
+use crate::walk::{Stop, walk};
+
+/// The seq behind the last message that recovery will keep: the same walk that it makes, and nothing is changed.
+///
+/// After a power cut any message at or behind the durable point may be missing or damaged, in any segment. The end is where the first is.
+pub(crate) fn sound_end(inner: &Inner) -> Result<u64> {
+    let (bases, durable) = (inner.bases()?, inner.control.stored_durable());
+    let first = bases.partition_point(|&base| base < durable).saturating_sub(1);
+    let mut end: Option<Place> = None;
+    for (index, &base) in bases.iter().enumerate().skip(first) {
+        let segment = match (inner.segment(base), end) {
+            (Ok(segment), None) => segment,
+            (Ok(segment), Some(end)) if end.seq == base && segment.start().follows(&end) => segment,
+            (Err(e), None) => return Err(e),
+            (_, Some(_)) => break,
+        };
+        let walked = walk(&segment)?;
+        end = Some(walked.end());
+        // A roll that did not get to its END is finished by the recovery.
+        let rolled = bases.get(index + 1) == Some(&walked.place.seq) && walked.batch.is_none();
+        match walked.stop {
+            Stop::Sealed => {}
+            Stop::Unpublished if rolled => {}
+            Stop::Unpublished | Stop::Bad(_) => break,
+        }
+    }
+    // Damage below the durable point is no end: who reads there gets the error.
+    Ok(end.map_or(durable, |end| end.seq.max(durable)))
+}
