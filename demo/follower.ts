@@ -1,0 +1,72 @@
+/** A process that follows the log under a name: writes each row to its standard output, then commits. */
+import { Chronicle } from '../index.ts'
+import { obeyParent, tell } from './link.ts'
+import { NEWLINE } from './rows.ts'
+
+const WRITE_BYTES = 64 << 10
+const TELL_EVERY_MS = 50
+
+const [dir = '', name = '', from = '', received = '', count = '', task = ''] = process.argv.slice(2)
+const wanted = Number(received)
+const rows = Number(count)
+const newline = Uint8Array.of(NEWLINE)
+
+/** The clock that messages are stamped with, in nanoseconds since the Unix epoch; a double of that size has steps of 256 ns. */
+function nowNs(): number {
+  return (performance.timeOrigin + performance.now()) * 1e6
+}
+
+/** Rows on their way out. */
+class Output {
+  #parts: Uint8Array[] = []
+  #bytes = 0
+
+  get full(): boolean {
+    return this.#bytes >= WRITE_BYTES
+  }
+
+  add(row: Uint8Array): void {
+    this.#parts.push(row, newline)
+    this.#bytes += row.length + 1
+  }
+
+  /** Resolves once the bytes have left this process: from then on a kill cannot take them. */
+  async flush(): Promise<void> {
+    const parts = this.#bytes < 2 * WRITE_BYTES ? [Buffer.concat(this.#parts)] : this.#parts
+    this.#parts = []
+    this.#bytes = 0
+    for (const part of parts) await new Promise((resolve) => process.stdout.write(part, resolve))
+  }
+}
+
+async function follow(log: Chronicle): Promise<void> {
+  const startedNs = nowNs()
+  const output = new Output()
+  let handOffNs: number[] = []
+  let toldAt = performance.now()
+  const tail = log.tail({ from: Math.max(Number(from), wanted), keepAlive: true })
+  await tell({ ready: true })
+  if (task === 'finish' && wanted >= rows) return
+  for await (const message of tail) {
+    const ageNs = nowNs() - Number(message.timestampNs)
+    // What was appended before this process came says nothing about the hand-off.
+    if (message.timestampNs >= startedNs) handOffNs.push(Math.round(ageNs))
+    // Delivery is at least once: rows come again whose writing was done and whose commit was not. They are known by their seq.
+    if (message.seq >= wanted) output.add(message.payload)
+    if (!output.full && message.seq + 1 < log.nextSeq) continue
+    await output.flush()
+    if (performance.now() - toldAt > TELL_EVERY_MS) {
+      await tell({ handOffNs })
+      handOffNs = []
+      toldAt = performance.now()
+    }
+    if (task === 'finish' && message.seq + 1 === rows) break
+  }
+  await tell({ handOffNs })
+}
+
+obeyParent()
+const log = Chronicle.open(dir)
+await follow(log)
+log.close()
+process.exit(0)
