@@ -81,6 +81,15 @@ test.serial('every line of a file is recorded, followed and read again', async (
   agrees(t, await run(t, [path]), 5000, Buffer.from(text))
 })
 
+test.serial('without an argument it is a data set of at least 100,000 rows', async (t) => {
+  const { code, output, notes } = await run(t, [])
+  t.is(code, 0, notes)
+  const [, rows = ''] = /^rows +([\d,]+)$/m.exec(output) ?? []
+  t.true(Number(rows.replaceAll(',', '')) >= 100_000, output)
+  t.is(output.match(/[0-9a-f]{64} {2}agrees$/gm)?.length, 3, output)
+  t.regex(output, /^All sums agree\.$/m)
+})
+
 test.serial('standard input is taken byte by byte', async (t) => {
   agrees(t, await run(t, ['-'], odd), 5, Buffer.concat([odd, Buffer.from('\n')]))
 })
@@ -118,8 +127,9 @@ test.serial('a row that changes between its reading and its recording is found',
   t.notRegex(output, /All sums agree/)
 })
 
-test.serial('a signal ends the demo and takes its files away', async (t) => {
-  if (process.platform === 'win32') return t.pass('a signal is a kill there')
+const onUnix = process.platform === 'win32' ? test.skip : test.serial
+
+onUnix('a signal ends the demo and takes its files away', async (t) => {
   const path = written(t, Buffer.from('row\n'.repeat(3000)))
   const { demo, ended, texts } = start(t, folder(t), [path])
   while (!texts.notes.includes('the recorder is killed')) await once(demo.stderr, 'data')

@@ -1,4 +1,4 @@
-/** A process that follows the log under a name: writes each row to its standard output, then commits. */
+/** A process that follows the log under a name: writes rows to its standard output, then commits them. */
 import { Chronicle } from '../index.ts'
 import { obeyParent, tell } from './link.ts'
 import { NEWLINE } from './rows.ts'
@@ -43,18 +43,22 @@ async function follow(log: Chronicle): Promise<void> {
   const startedNs = nowNs()
   const output = new Output()
   let handOffNs: number[] = []
+  let repeated = 0
   let toldAt = performance.now()
-  const tail = log.tail({ from: Math.max(Number(from), wanted), keepAlive: true })
-  await tell({ ready: true })
-  if (task === 'finish' && wanted >= rows) return
+  const tail = log.tail({ name, from: 'resume', newFrom: Number(from), keepAlive: true })
+  const first = tail.committed ?? 0
+  await tell({ ready: { row: first } })
+  if (task === 'finish' && first >= rows) return
   for await (const message of tail) {
     const ageNs = nowNs() - Number(message.timestampNs)
     // What was appended before this process came says nothing about the hand-off.
     if (message.timestampNs >= startedNs) handOffNs.push(Math.round(ageNs))
-    // Delivery is at least once: rows come again whose writing was done and whose commit was not. They are known by their seq.
+    // Delivery is at least once: a row comes again when the kill fell between its writing and its commit. Its seq tells.
     if (message.seq >= wanted) output.add(message.payload)
+    else repeated++
     if (!output.full && message.seq + 1 < log.nextSeq) continue
     await output.flush()
+    message.commit()
     if (performance.now() - toldAt > TELL_EVERY_MS) {
       await tell({ handOffNs })
       handOffNs = []
@@ -62,7 +66,7 @@ async function follow(log: Chronicle): Promise<void> {
     }
     if (task === 'finish' && message.seq + 1 === rows) break
   }
-  await tell({ handOffNs })
+  await tell({ handOffNs, repeated })
 }
 
 obeyParent()

@@ -11,6 +11,8 @@ import type { Scene } from './run.ts'
 export class Following {
   readonly handOffNs = nanoseconds()
   kills = 0
+  /** How many rows came again after the kill, and were dropped. */
+  repeated = 0
   readonly #scene: Scene
   readonly #name: string
   readonly #from: number
@@ -35,7 +37,7 @@ export class Following {
 
   /** Resolves with the sum of the rows once the last of them was received. */
   async finish(): Promise<{ rows: number; sha256: string }> {
-    const { source, signal, note } = this.#scene
+    const { source, log, signal, note } = this.#scene
     const left = source.rows - this.#from
     const place = this.#from + between(left * 0.1, left * 0.9)
     const killed = this.#start('until killed')
@@ -44,18 +46,25 @@ export class Following {
     this.kills++
     // A row that was cut off by the kill was not committed, and comes again.
     this.#sum.drop()
-    note(`the ${this.#name} follower is killed at row ${grouped(this.row)}, and another resumes by its name`)
+    note(`the ${this.#name} follower is killed at row ${grouped(this.row)}`)
     await this.#start('finish').finish()
+    const reader = log.readers().find(({ name }) => name === this.#name)
+    if (reader?.nextSeq !== source.rows)
+      throw new Error(`the name ${this.#name} stands at ${reader?.nextSeq}`)
     const sha256 = this.#sum.end()
     return { rows: this.#sum.rows, sha256 }
   }
 
   #start(task: 'finish' | 'until killed'): Child {
-    const { log, source } = this.#scene
+    const { log, source, note } = this.#scene
     const args = [log.path, this.#name, this.#from, this.row, source.rows, task]
     const heed = (message: unknown): void => {
-      const { ready, handOffNs } = message as FollowerMessage
-      if (ready === true) this.#ready = true
+      const { ready, handOffNs, repeated = 0 } = message as FollowerMessage
+      if (ready !== undefined) {
+        this.#ready = true
+        if (this.kills > 0) note(`another resumes as ${this.#name} at row ${grouped(ready.row)}`)
+      }
+      this.repeated += repeated
       if (handOffNs !== undefined) record(this.handOffNs, handOffNs)
     }
     return new Child('follower.ts', args, heed, (chunk) => this.#sum.add(chunk))

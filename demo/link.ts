@@ -8,8 +8,10 @@ export interface RecorderMessage {
 
 /** What a follower tells the process that started it. */
 export interface FollowerMessage {
-  /** It follows the log. */
-  ready?: true
+  /** It follows the log from this row on. */
+  ready?: { row: number }
+  /** How many rows came that another follower had handled already. */
+  repeated?: number
   /** How old its last messages were when they came, in nanoseconds. */
   handOffNs?: number[]
 }

@@ -47,6 +47,7 @@ function report({ recording, live, late }: Run, comparisons: readonly Comparison
   const { appendNs, clockNs } = recording
   const clock = appendNs.count === 0 ? '' : `, of which the clock takes ${clockNs.toFixed(0)} ns`
   const followers = live.kills + late.kills
+  const repeated = live.repeated + late.repeated
   const lines: Line[] = [
     ['rows', grouped(comparisons[0]?.expected.rows ?? 0)],
     ['bytes on disk', grouped(bytes)],
@@ -55,6 +56,7 @@ function report({ recording, live, late }: Run, comparisons: readonly Comparison
     ['one append, p99.9', percentile(appendNs, 99.9)],
     ['hand-off, median', `${percentile(live.handOffNs, 50)} from the stamp of append to the live follower`],
     ['kills survived', `${recording.kills} of the recorder, ${followers} of followers`],
+    ['rows that came again', `${grouped(repeated)} after kills of followers, and counted once`],
     ['SHA-256', ''],
     ...comparisons.flatMap((comparison) => sumLines(comparison, hasColours(process.stdout))),
   ]

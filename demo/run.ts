@@ -4,7 +4,7 @@ import { Following } from './following.ts'
 import { grouped } from './numbers.ts'
 import { Recording } from './recording.ts'
 import { NEWLINE, RowSum } from './rows.ts'
-import { sumFrom, type Source } from './source.ts'
+import type { Source } from './source.ts'
 import type { Comparison, Digest } from './verdict.ts'
 
 /** The late follower starts when this part of the rows is recorded, and reads from the middle. */
@@ -27,14 +27,12 @@ export class Run {
   readonly live: Following
   readonly late: Following
   readonly #scene: Scene
-  readonly #middle: number
 
   constructor(scene: Scene) {
     this.#scene = scene
-    this.#middle = Math.floor(scene.source.rows / 2)
     this.recording = new Recording(scene)
     this.live = new Following(scene, 'live', 0)
-    this.late = new Following(scene, 'late', this.#middle)
+    this.late = new Following(scene, 'late', scene.source.middle)
   }
 
   /** How far everybody is. */
@@ -48,13 +46,13 @@ export class Run {
 
   /** Resolves when all rows were recorded, followed and read again, with what is to be compared. */
   async finish(): Promise<Comparison[]> {
-    const { source, log, signal } = this.#scene
+    const { source, log } = this.#scene
     const [live, late] = await Promise.all([this.live.finish(), this.#joinLate(), this.#record()])
     const all: Digest = { of: source.name, rows: source.rows, sha256: source.sha256 }
-    const half: Digest = {
-      of: `from row ${grouped(this.#middle)} on`,
-      rows: source.rows - this.#middle,
-      sha256: await sumFrom(source, this.#middle, signal),
+    const rest: Digest = {
+      of: `from row ${grouped(source.middle)} on`,
+      rows: source.rows - source.middle,
+      sha256: source.restSha256,
     }
     return [
       {
@@ -64,7 +62,7 @@ export class Run {
           { of: 'read after reopening', ...readAgain(log.path) },
         ],
       },
-      { expected: half, read: [{ of: 'followed late', ...late }] },
+      { expected: rest, read: [{ of: 'followed late', ...late }] },
     ]
   }
 
@@ -76,7 +74,9 @@ export class Run {
   async #joinLate(): Promise<{ rows: number; sha256: string }> {
     const { source, log, signal, note } = this.#scene
     await until(() => log.nextSeq >= Math.floor(source.rows * LATE), signal)
-    note(`the late follower starts at row ${grouped(log.nextSeq)}, to read from row ${grouped(this.#middle)}`)
+    note(
+      `the late follower starts at row ${grouped(log.nextSeq)}, to read from row ${grouped(source.middle)}`,
+    )
     return this.late.finish()
   }
 }

@@ -22,6 +22,9 @@ export interface Source {
   path: string
   rows: number
   sha256: string
+  /** The row in the middle, where one follower begins, and the sum of the rows from there on. */
+  middle: number
+  restSha256: string
 }
 
 /** Reads a file, `-` for standard input, or the data set where there is no argument. What cannot be read twice is kept in `folder`. */
@@ -30,37 +33,28 @@ export async function readSource(
   folder: string,
   signal: AbortSignal,
 ): Promise<Source> {
-  const spool = join(folder, 'rows')
-  if (argument === undefined)
-    return take(`${DATA_SET} of vega-datasets`, dataSet(), { path: spool, copy: true })
-  if (argument === '-') {
-    return take('standard input', addAbortSignal(signal, process.stdin), { path: spool, copy: true })
-  }
+  const spool = { path: join(folder, 'rows'), copy: true }
+  if (argument === undefined) return take(`${DATA_SET} of vega-datasets`, dataSet(), spool, signal)
+  if (argument === '-') return take('standard input', addAbortSignal(signal, process.stdin), spool, signal)
   // npm runs scripts in the folder of the package; the name is relative to the folder that npm was called in.
   const path = resolve(process.env['INIT_CWD'] ?? '.', argument)
   try {
     const isRegular = (await stat(path)).isFile()
-    const to = { path: isRegular ? path : spool, copy: !isRegular }
-    return await take(basename(path), createReadStream(path, { signal }), to)
+    const to = isRegular ? { path, copy: false } : spool
+    return await take(basename(path), createReadStream(path, { signal }), to, signal)
   } catch (error) {
     throw refused(argument, error)
   }
 }
 
-/** The sum of the rows from a row on. */
-export async function sumFrom(source: Source, row: number, signal: AbortSignal): Promise<string> {
-  const sum = new RowSum()
-  for await (const chunk of withoutRows(row, createReadStream(source.path, { signal }))) sum.add(chunk)
-  return sum.end()
-}
-
 async function take(
   name: string,
   chunks: AsyncIterable<Uint8Array>,
-  to: { path: string; copy: boolean },
+  { path, copy }: { path: string; copy: boolean },
+  signal: AbortSignal,
 ): Promise<Source> {
   const sum = new RowSum()
-  const file = to.copy ? await open(to.path, 'wx') : undefined
+  const file = copy ? await open(path, 'wx') : undefined
   try {
     for await (const chunk of chunks) {
       sum.add(chunk)
@@ -72,7 +66,11 @@ async function take(
     await file?.close()
   }
   const sha256 = sum.end()
-  return { name, path: to.path, rows: sum.rows, sha256 }
+  const { rows } = sum
+  const middle = Math.floor(rows / 2)
+  const rest = new RowSum()
+  for await (const chunk of withoutRows(middle, createReadStream(path, { signal }))) rest.add(chunk)
+  return { name, path, rows, sha256, middle, restSha256: rest.end() }
 }
 
 /** The rows of the data set, each as its JSON. */
