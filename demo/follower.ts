@@ -10,10 +10,11 @@ const [dir = '', name = '', from = '', received = '', count = '', task = ''] = p
 const wanted = Number(received)
 const rows = Number(count)
 const newline = Uint8Array.of(NEWLINE)
+const { timeOrigin } = performance
 
 /** The clock that messages are stamped with, in nanoseconds since the Unix epoch; a double of that size has steps of 256 ns. */
 function nowNs(): number {
-  return (performance.timeOrigin + performance.now()) * 1e6
+  return (timeOrigin + performance.now()) * 1e6
 }
 
 /** Rows on their way out. */
@@ -45,6 +46,7 @@ async function follow(log: Chronicle): Promise<void> {
   let handOffNs: number[] = []
   let repeated = 0
   let toldAt = performance.now()
+  let head = 0
   const tail = log.tail({ name, from: 'resume', newFrom: Number(from), keepAlive: true })
   const first = tail.committed ?? 0
   await tell({ ready: { row: first } })
@@ -56,7 +58,10 @@ async function follow(log: Chronicle): Promise<void> {
     // Delivery is at least once: a row comes again when the kill fell between its writing and its commit. Its seq tells.
     if (message.seq >= wanted) output.add(message.payload)
     else repeated++
-    if (!output.full && message.seq + 1 < log.nextSeq) continue
+    // Rows go out together: until the output is full, or no more were there at the last look and none are now.
+    const next = message.seq + 1
+    if (next >= head) head = log.nextSeq
+    if (!output.full && next < head) continue
     await output.flush()
     message.commit()
     if (performance.now() - toldAt > TELL_EVERY_MS) {
@@ -64,7 +69,7 @@ async function follow(log: Chronicle): Promise<void> {
       handOffNs = []
       toldAt = performance.now()
     }
-    if (task === 'finish' && message.seq + 1 === rows) break
+    if (task === 'finish' && next === rows) break
   }
   await tell({ handOffNs, repeated })
 }

@@ -53,10 +53,10 @@ function report({ recording, live, late }: Run, comparisons: readonly Comparison
     ['bytes on disk', grouped(bytes)],
     ['appends a second', appendNs.count === 0 ? '-' : `${grouped(1e9 / appendNs.mean)} (while appending)`],
     ['one append, median', percentile(appendNs, 50) + clock],
-    ['one append, p99.9', percentile(appendNs, 99.9)],
+    ['one append, p99.9', `${percentile(appendNs, 99.9)} (some wake the followers)`],
     ['hand-off, median', `${percentile(live.handOffNs, 50)} from the stamp of append to the live follower`],
     ['kills survived', `${recording.kills} of the recorder, ${followers} of followers`],
-    ['rows that came again', `${grouped(repeated)} after kills of followers, and counted once`],
+    ['rows that came again', `${grouped(repeated)}, each counted once`],
     ['SHA-256', ''],
     ...comparisons.flatMap((comparison) => sumLines(comparison, hasColours(process.stdout))),
   ]

@@ -7,6 +7,7 @@ export class Progress {
   readonly #refreshes: boolean
   readonly #timer: NodeJS.Timeout
   readonly #status: () => string
+  #ended = false
 
   constructor(stream: NodeJS.WriteStream, status: () => string) {
     this.#stream = stream
@@ -22,16 +23,19 @@ export class Progress {
     if (this.#refreshes) this.#show()
   }
 
-  /** Takes the refreshed line away. */
+  /** Takes the refreshed line away. A second call does nothing. */
   end(): void {
+    if (this.#ended) return
+    this.#ended = true
     clearInterval(this.#timer)
     this.#clear()
   }
 
   #show(): void {
     const status = this.#status()
-    // A line that wraps could not be taken back.
-    if (this.#refreshes) this.#stream.write(`\r\x1b[K${status.slice(0, this.#stream.columns - 1)}`)
+    // A line that wraps could not be taken back. A terminal of unknown width has no columns.
+    const width = (this.#stream.columns || 80) - 1
+    if (this.#refreshes) this.#stream.write(`\r\x1b[K${status.slice(0, width)}`)
     else this.#stream.write(`${status}\n`)
   }
 

@@ -6,8 +6,8 @@ import { obeyParent, tell } from './link.ts'
 import { readRows } from './rows.ts'
 
 /** The rows come in so many turns with a pause between them, as if from somewhere: otherwise all would be over at once. */
-const TURNS = 1000
-const PAUSE_MS = 2
+const TURNS = 2000
+const PAUSE_MS = 1
 
 const [dir = '', path = '', count = '', task = ''] = process.argv.slice(2)
 const rows = Number(count)
