@@ -50,7 +50,7 @@ export class Run {
     const [live, late] = await Promise.all([this.live.finish(), this.#joinLate(), this.#record()])
     const all: Digest = { of: source.name, rows: source.rows, sha256: source.sha256 }
     const rest: Digest = {
-      of: `from row ${grouped(source.middle)} on`,
+      of: `rows from ${grouped(source.middle)} on`,
       rows: source.rows - source.middle,
       sha256: source.restSha256,
     }
