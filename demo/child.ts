@@ -16,7 +16,7 @@ export async function until(condition: () => boolean, signal: AbortSignal): Prom
 
 /** Another process of the demo. Messages that it sends are handed to `heed`, what it writes to `take`. */
 export class Child {
-  /** How it ended, once everything that it wrote has been read. */
+  /** How it ended, once everything that it wrote and sent has come. */
   readonly ended: Promise<string>
   readonly #process: ChildProcess
   readonly #name: string
@@ -26,16 +26,19 @@ export class Child {
     file: string,
     args: readonly (string | number)[],
     heed: (message: unknown) => void,
+    signal: AbortSignal,
     take: (chunk: Buffer) => void = () => undefined,
   ) {
+    // A run that is being ended kills its processes once: no other may start then.
+    signal.throwIfAborted()
     this.#name = file.replace('.ts', '')
     const path = fileURLToPath(new URL(file, import.meta.url))
     this.#process = fork(path, args.map(String), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
     this.#process.on('message', heed)
     this.#process.stdout?.on('data', take)
     running.add(this)
-    this.ended = once(this.#process, 'close').then(
-      ([code, killedBy]) => this.#leave(String(killedBy ?? code)),
+    this.ended = Promise.all([once(this.#process, 'close'), once(this.#process, 'disconnect')]).then(
+      ([[code, killedBy]]) => this.#leave(String(killedBy ?? code)),
       (error) => this.#leave(String(error)),
     )
   }

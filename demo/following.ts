@@ -56,7 +56,7 @@ export class Following {
   }
 
   #start(task: 'finish' | 'until killed'): Child {
-    const { log, source, note } = this.#scene
+    const { log, source, signal, note } = this.#scene
     const args = [log.path, this.#name, this.#from, this.row, source.rows, task]
     const heed = (message: unknown): void => {
       const { ready, handOffNs, repeated = 0 } = message as FollowerMessage
@@ -67,6 +67,6 @@ export class Following {
       this.repeated += repeated
       if (handOffNs !== undefined) record(this.handOffNs, handOffNs)
     }
-    return new Child('follower.ts', args, heed, (chunk) => this.#sum.add(chunk))
+    return new Child('follower.ts', args, heed, signal, (chunk) => this.#sum.add(chunk))
   }
 }

@@ -22,8 +22,9 @@ const WRONG_INPUT = 2
 async function demonstrate(
   argument: string | undefined,
   folder: string,
-  signal: AbortSignal,
+  stop: AbortController,
 ): Promise<number> {
+  const { signal } = stop
   const source = await readSource(argument, folder, signal)
   const dir = join(folder, 'log')
   Chronicle.open(dir).close()
@@ -38,6 +39,7 @@ async function demonstrate(
     return differences(comparisons).length === 0 ? 0 : DIFFERENT
   } finally {
     progress.end()
+    stop.abort()
     await Child.killAll()
     log.close()
   }
@@ -84,7 +86,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const folder = await mkdtemp(join(tmpdir(), 'chronicle-demo-'))
   try {
-    return await demonstrate(args[0], folder, stop.signal)
+    return await demonstrate(args[0], folder, stop)
   } catch (error) {
     if (stopped !== undefined) return 128 + constants.signals[stopped]
     const isExpected = error instanceof InputError

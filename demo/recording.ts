@@ -50,14 +50,16 @@ export class Recording {
     const { log, source, signal, note } = this.#scene
     const before = log.nextSeq
     let first: number | undefined
-    const recorder = new Child('recorder.ts', [log.path, source.path, source.rows, task], (message) => {
+    const heed = (message: unknown): void => {
       const { ready, appendNs } = message as RecorderMessage
       if (appendNs !== undefined) record(this.appendNs, appendNs)
       if (ready !== undefined) {
         this.clockNs = ready.clockNs
         first = ready.row
       }
-    })
+    }
+    const args = [log.path, source.path, source.rows, task]
+    const recorder = new Child('recorder.ts', args, heed, signal)
     await recorder.until(() => first !== undefined, signal)
     // Every row that was seen in the log is there still, and nothing came from nowhere.
     if (first !== before) throw new Error(`the log went to row ${before}; the recorder found ${first}`)
