@@ -2,6 +2,7 @@
 import { openSync, writeSync } from 'node:fs'
 
 import { Chronicle } from '../../index.ts'
+import { enduringReaders, enduringWriter } from './endurance.ts'
 import { Sum, payloadOf, typeOf } from './payloads.ts'
 
 const [task = '', dir = '', ...rest] = process.argv.slice(2)
@@ -24,6 +25,11 @@ function acknowledger(): (seq: number) => void {
 function append(log: Chronicle, seq: number): void {
   const given = log.append(payloadOf(seq), { type: typeOf(seq), expectedSeq: seq })
   if (given !== seq) throw new Error(`asked for ${seq}, got ${given}`)
+}
+
+async function endure(way: keyof typeof enduringReaders): Promise<void> {
+  say({ read: await enduringReaders[way](dir, numbers[0]!) })
+  process.disconnect?.()
 }
 
 const tasks: Record<string, () => void | Promise<void>> = {
@@ -120,6 +126,14 @@ const tasks: Record<string, () => void | Promise<void>> = {
     void log.sync()
     process.exit(7)
   },
+
+  enduringWriter() {
+    enduringWriter(dir, numbers[0]!)
+    process.disconnect?.()
+  },
+  'enduring tail': () => endure('tail'),
+  'enduring cursor': () => endure('cursor'),
+  'enduring poll': () => endure('poll'),
 }
 
 await tasks[task]!()
