@@ -3,6 +3,8 @@ import { openSync, writeSync } from 'node:fs'
 
 import { Chronicle } from '../../index.ts'
 import { enduringReaders, enduringWriter } from './endurance.ts'
+import { idle } from './idle.ts'
+import { holdWithChild, race } from './locks.ts'
 import { Sum, payloadOf, typeOf } from './payloads.ts'
 
 const [task = '', dir = '', ...rest] = process.argv.slice(2)
@@ -125,6 +127,23 @@ const tasks: Record<string, () => void | Promise<void>> = {
     log.append('y')
     void log.sync()
     process.exit(7)
+  },
+
+  /** Tells what waiting for some milliseconds took, and then what came at last. */
+  async idle() {
+    const [took, texts] = await idle(dir, numbers[0]!)
+    say(took)
+    say(await texts)
+    process.disconnect?.()
+  },
+
+  async race() {
+    say(await race(dir, numbers[0]!))
+    process.disconnect?.()
+  },
+
+  holdWithChild() {
+    say({ child: holdWithChild(dir) })
   },
 
   enduringWriter() {
