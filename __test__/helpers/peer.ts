@@ -5,6 +5,7 @@ import { Chronicle } from '../../index.ts'
 import { enduringReaders, enduringWriter } from './endurance.ts'
 import { idle } from './idle.ts'
 import { holdWithChild, race } from './locks.ts'
+import { handleForever, holdName } from './named.ts'
 import { Sum, payloadOf, typeOf } from './payloads.ts'
 
 const [task = '', dir = '', ...rest] = process.argv.slice(2)
@@ -145,6 +146,9 @@ const tasks: Record<string, () => void | Promise<void>> = {
   holdWithChild() {
     say({ child: holdWithChild(dir) })
   },
+
+  holdName: () => holdName(dir, 'billing', say),
+  handleForever: () => handleForever(dir, 'billing'),
 
   enduringWriter() {
     enduringWriter(dir, numbers[0]!)
