@@ -150,6 +150,18 @@ const tasks: Record<string, () => void | Promise<void>> = {
   holdName: () => holdName(dir, 'billing', say),
   handleForever: () => handleForever(dir, 'billing'),
 
+  /** Claims, fills and aborts again and again, and says so once. */
+  claimForever() {
+    const log = Chronicle.open(dir, { sync: 'none' })
+    log.acquire()
+    say({ claimed: log.nextSeq })
+    for (let length = 0; ; length = (length + 4099) % 200_000) {
+      const claim = log.claim(length)
+      claim.write(new Uint8Array(length).fill(0xff))
+      claim.abort()
+    }
+  },
+
   enduringWriter() {
     enduringWriter(dir, numbers[0]!)
     process.disconnect?.()
