@@ -13,14 +13,16 @@ import { Peer } from './helpers/process.ts'
 import { refuses } from './helpers/refusal.ts'
 import { opened } from './helpers/temporary.ts'
 
+const reasons = { tmpfs: whyNotMounted('tmpfs'), ext4: whyNotMounted('ext4') }
+
 /** A test on a file system of its own; one that is skipped says why in its title. */
 function onDisk(kind: DiskKind, title: string, body: (t: ExecutionContext, root: string) => unknown): void {
-  const reason = whyNotMounted(kind)
+  const reason = reasons[kind]
   if (reason === undefined) test(`${kind}: ${title}`, (t) => body(t, mounted(t, kind)))
   else test.skip(`${kind}: ${title} (${reason})`, () => undefined)
 }
 
-/** Appends until nothing of any size fits any more. Returns the seq behind the last message that `append` has returned for. */
+/** Appends until the disk is full. Returns the seq behind the last message that `append` has returned for. */
 function fill(t: ExecutionContext, log: Chronicle): number {
   const error = refuses(t, () => appendPayloads(log, log.nextSeq, Infinity), 'ERR_CHRONICLE_NO_SPACE')
   t.true(error.path?.startsWith(log.path))

@@ -32,7 +32,8 @@ function mount(kind: DiskKind): [string, () => void] {
     throw error
   }
   const remove = () => {
-    run('umount', path)
+    // Lazily: a process that is being killed may have a file of it open still.
+    run('umount', '--lazy', path)
     rmSync(parent, { recursive: true })
   }
   return [path, remove]
