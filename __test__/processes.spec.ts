@@ -5,7 +5,7 @@ import test from 'ava'
 
 import { Chronicle } from '../index.ts'
 import { checkPayloads } from './helpers/contents.ts'
-import { bases, segment, snapshot } from './helpers/files.ts'
+import { bases, segment, settledSnapshot, snapshot } from './helpers/files.ts'
 import { payloadOf, sumOf, typeOf } from './helpers/payloads.ts'
 import { Peer } from './helpers/process.ts'
 import { refuses } from './helpers/refusal.ts'
@@ -49,7 +49,7 @@ test('the writer lock of another process is refused with its pid, and waited for
   const holder = new Peer(t, 'hold', path)
   t.deepEqual(await holder.message(), { held: holder.pid })
   const log = opened(t, path)
-  const before = snapshot(path)
+  const before = await settledSnapshot(path)
   const error = refuses(t, () => log.append('x'), 'ERR_CHRONICLE_LOCKED', new RegExp(String(holder.pid)))
   t.is(error.pid, holder.pid)
   t.is(log.stats().writerPid, holder.pid)

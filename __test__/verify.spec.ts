@@ -16,7 +16,16 @@ import test, { type ExecutionContext } from 'ava'
 
 import { repair, verify, type Problem, type RepairReport, type VerifyReport } from '../index.ts'
 import { appendPayloads, checkPayloads } from './helpers/contents.ts'
-import { SEGMENT_HEADER, bases, flip, overwrite, reseal, segment, snapshot } from './helpers/files.ts'
+import {
+  SEGMENT_HEADER,
+  bases,
+  flip,
+  overwrite,
+  reseal,
+  segment,
+  settledSnapshot,
+  snapshot,
+} from './helpers/files.ts'
 import { payloadOf } from './helpers/payloads.ts'
 import { Peer } from './helpers/process.ts'
 import { rejects } from './helpers/refusal.ts'
@@ -269,7 +278,7 @@ test('repair is refused while a writer has the log, and verify is not', async (t
   const dir = written(t)
   const holder = new Peer(t, 'hold', dir)
   await holder.message()
-  const before = snapshot(dir)
+  const before = await settledSnapshot(dir)
   await rejects(t, repair(dir), 'ERR_CHRONICLE_LOCKED')
   t.deepEqual(snapshot(dir), before)
   t.true((await check(t, dir)).sound)
