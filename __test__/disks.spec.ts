@@ -1,69 +1,109 @@
-/** Disks that fill up: mounted for the test, where the machine lets it. */
-import { spawnSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+/** Disks that fill up: an error and no signal, nothing acknowledged is lost, and appending goes on when there is room. */
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import test, { type ExecutionContext } from 'ava'
 
 import { Chronicle } from '../index.ts'
+import { appendPayloads, checkPayloads } from './helpers/contents.ts'
+import { mounted, whyNotMounted, type DiskKind } from './helpers/disk.ts'
+import { sumOf } from './helpers/payloads.ts'
+import { Peer } from './helpers/process.ts'
 import { refuses } from './helpers/refusal.ts'
-import { folder } from './helpers/temporary.ts'
+import { opened } from './helpers/temporary.ts'
 
-/** A file system of 3 MiB, where the machine lets a test mount one. */
-function small(t: ExecutionContext): string | undefined {
-  const path = folder(t)
-  const mounted =
-    process.platform === 'linux' && spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path])
-  if (mounted === false || mounted.status !== 0) return undefined
-  t.teardown(() => spawnSync('umount', [path]))
-  return path
+const reasons = { tmpfs: whyNotMounted('tmpfs'), ext4: whyNotMounted('ext4') }
+
+/** A test on a file system of its own; one that is skipped says why in its title. */
+function onDisk(kind: DiskKind, title: string, body: (t: ExecutionContext, root: string) => unknown): void {
+  const reason = reasons[kind]
+  if (reason === undefined) test(`${kind}: ${title}`, (t) => body(t, mounted(t, kind)))
+  else test.skip(`${kind}: ${title} (${reason})`, () => undefined)
 }
 
-test('a full disk refuses the append, loses nothing, and appending goes on when there is room', (t) => {
-  const path = small(t)
-  if (path === undefined) {
-    t.log('no file system can be mounted here')
-    t.pass()
-    return
-  }
-  const dir = join(path, 'log')
-  const ballast = join(path, 'ballast')
-  writeFileSync(ballast, Buffer.alloc(1 << 20))
-  using log = Chronicle.open(dir)
-  const payload = Buffer.alloc(1000, 'x')
-  let last = -1
-  const error = refuses(
-    t,
-    () => {
-      for (;;) last = log.append(payload)
-    },
-    'ERR_CHRONICLE_NO_SPACE',
-  )
-  t.true(error.path?.startsWith(dir))
-  refuses(t, () => log.append(payload), 'ERR_CHRONICLE_NO_SPACE')
-  refuses(t, () => log.appendBatch([payload, payload]), 'ERR_CHRONICLE_NO_SPACE')
-  t.is(log.nextSeq, last + 1)
-  t.is([...log.read()].length, last + 1)
-  t.true([...log.read()].every((message) => payload.equals(message.payload)))
-  rmSync(ballast)
-  // A segment of 2 MiB does not fit even now; one of 64 KiB does, after reopening with smaller ones.
-  log.close()
-  using again = Chronicle.open(dir, { segmentBytes: 65_536 })
-  t.is(again.append(payload), last + 1)
-  t.is([...again.read()].length, last + 2)
-})
+/** Appends until the disk is full. Returns the seq behind the last message that `append` has returned for. */
+function fill(t: ExecutionContext, log: Chronicle): number {
+  const error = refuses(t, () => appendPayloads(log, log.nextSeq, Infinity), 'ERR_CHRONICLE_NO_SPACE')
+  t.true(error.path?.startsWith(log.path))
+  return log.nextSeq
+}
 
-test('a disk that is full from the start refuses to create, by its own code', (t) => {
-  const path = small(t)
-  if (path === undefined) {
-    t.log('no file system can be mounted here')
-    t.pass()
-    return
-  }
-  writeFileSync(join(path, 'ballast'), Buffer.alloc(2.9 * 2 ** 20))
-  const dir = join(path, 'log')
-  refuses(t, () => Chronicle.open(dir), 'ERR_CHRONICLE_NO_SPACE')
-  rmSync(join(path, 'ballast'))
-  using log = Chronicle.open(dir)
-  t.is(log.append('fits now'), 0)
-})
+for (const kind of ['tmpfs', 'ext4'] as const) {
+  onDisk(
+    kind,
+    'a full disk refuses appends, loses nothing and is used again once there is room',
+    async (t, root) => {
+      const dir = join(root, 'log')
+      const ballast = join(root, 'ballast')
+      writeFileSync(ballast, Buffer.alloc(1 << 20))
+      const log = opened(t, dir, { segmentBytes: 65_536 })
+      const other = opened(t, dir, { readOnly: true })
+      const end = fill(t, log)
+      t.true(end > 1000, `${end}`)
+      const large = Buffer.alloc(60_000)
+      for (let count = 0; count < 3; count++) {
+        refuses(t, () => log.append(large), 'ERR_CHRONICLE_NO_SPACE')
+        refuses(t, () => log.appendBatch([large, large]), 'ERR_CHRONICLE_NO_SPACE')
+        refuses(t, () => log.claim(large.length), 'ERR_CHRONICLE_NO_SPACE')
+      }
+      t.deepEqual([log.nextSeq, other.nextSeq], [end, end])
+      t.is(checkPayloads(t, other), end)
+      const reader = new Peer(t, 'tail', dir, 0, end + 500)
+      await reader.message()
+      t.is(await log.sync(), end)
+      t.is(log.durableSeq, end)
+
+      rmSync(ballast)
+      appendPayloads(log, end, end + 500)
+      t.deepEqual(await reader.message(), { sum: sumOf(0, end + 499) })
+      t.is(checkPayloads(t, other), end + 500)
+    },
+  )
+
+  onDisk(kind, 'a log on a full disk is opened, read and pruned, and then goes on', (t, root) => {
+    const dir = join(root, 'log')
+    const options = { segmentBytes: 65_536 }
+    using log = Chronicle.open(dir, options)
+    const end = fill(t, log)
+    log.close()
+    const again = opened(t, dir, options)
+    again.acquire()
+    t.is(checkPayloads(t, again), end)
+    refuses(t, () => again.append(Buffer.alloc(60_000)), 'ERR_CHRONICLE_NO_SPACE')
+    t.true(again.prune({ keepBytes: 1 << 20 }).segments > 10)
+    const { firstSeq } = again
+    appendPayloads(again, end, end + 2000)
+    t.is(checkPayloads(t, again, firstSeq), end + 2000)
+  })
+
+  onDisk(kind, 'with retention a log outgrows its disk', async (t, root) => {
+    const retention = { keepBytes: 1 << 20 }
+    const log = opened(t, join(root, 'log'), { segmentBytes: 65_536, sync: { everyMs: 5 }, retention })
+    while (log.nextSeq < 30_000) {
+      try {
+        appendPayloads(log, log.nextSeq, log.nextSeq + 500)
+      } catch (error) {
+        // Another thread prunes, and an appender may be faster than that.
+        if ((error as { code?: string }).code !== 'ERR_CHRONICLE_NO_SPACE') throw error
+      }
+      await pause(1)
+    }
+    t.is(log.stats().pruneFailure, undefined)
+    t.true(log.firstSeq > 15_000, `${log.firstSeq}`)
+    t.is(checkPayloads(t, log, log.firstSeq), log.nextSeq)
+  })
+
+  onDisk(kind, 'a disk that is full from the start refuses to create and keeps nothing', (t, root) => {
+    const before = readdirSync(root)
+    const ballast = join(root, 'ballast')
+    // What fills the last bytes fails itself.
+    t.throws(() => writeFileSync(ballast, Buffer.alloc(8 << 20)), { code: 'ENOSPC' })
+    const dir = join(root, 'log')
+    refuses(t, () => Chronicle.open(dir), 'ERR_CHRONICLE_NO_SPACE')
+    rmSync(ballast)
+    rmSync(dir, { recursive: true, force: true })
+    t.deepEqual(readdirSync(root), before)
+    t.is(opened(t, dir).append('fits now'), 0)
+  })
+}

@@ -1,27 +1,15 @@
 /** Several processes on one log. */
 import { setTimeout as pause } from 'node:timers/promises'
 
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 
 import { Chronicle } from '../index.ts'
-import { bases, segment, snapshot } from './helpers/files.ts'
+import { checkPayloads } from './helpers/contents.ts'
+import { bases, segment, settledSnapshot, snapshot } from './helpers/files.ts'
 import { payloadOf, sumOf, typeOf } from './helpers/payloads.ts'
 import { Peer } from './helpers/process.ts'
 import { refuses } from './helpers/refusal.ts'
 import { fresh, nowhere, opened } from './helpers/temporary.ts'
-
-/** Expects the log to hold exactly the payloads of all test processes, in order, from `first` on. Returns the seq behind them. */
-function verify(t: ExecutionContext, log: Chronicle, first = 0): number {
-  let seq = first
-  for (const message of log.read({ from: first })) {
-    if (message.seq !== seq || Buffer.compare(message.payload, payloadOf(seq)) !== 0) {
-      t.fail(`message ${message.seq} at ${seq} is not what was appended`)
-      break
-    }
-    seq++
-  }
-  return seq
-}
 
 test('another process follows while this one goes on, and a third starts late', async (t) => {
   const log = fresh(t, { segmentBytes: 65_536 })
@@ -61,7 +49,7 @@ test('the writer lock of another process is refused with its pid, and waited for
   const holder = new Peer(t, 'hold', path)
   t.deepEqual(await holder.message(), { held: holder.pid })
   const log = opened(t, path)
-  const before = snapshot(path)
+  const before = await settledSnapshot(path)
   const error = refuses(t, () => log.append('x'), 'ERR_CHRONICLE_LOCKED', new RegExp(String(holder.pid)))
   t.is(error.pid, holder.pid)
   t.is(log.stats().writerPid, holder.pid)
@@ -99,7 +87,7 @@ test('a writer that is killed at any moment loses nothing that append returned f
     await writer.kill()
     acknowledged = writer.acknowledged
     const reader = opened(t, dir, { readOnly: true })
-    const before = verify(t, reader, verified)
+    const before = checkPayloads(t, reader, verified)
     t.true(before >= acknowledged, `round ${round}: ${before} messages, ${acknowledged} acknowledged`)
     const log = opened(t, dir)
     log.acquire()
@@ -107,7 +95,7 @@ test('a writer that is killed at any moment loses nothing that append returned f
     t.like(log.stats().recovery, { sameBoot: true, quarantined: [] })
     t.is(log.append(payloadOf(before), { type: typeOf(before) }), before)
     verified = before + 1
-    t.is(verify(t, log, before), verified)
+    t.is(checkPayloads(t, log, before), verified)
     log.close()
   }
   t.true(acknowledged > 1000, `${acknowledged}`)
@@ -132,7 +120,7 @@ test('a writer of batches that is killed leaves whole batches', async (t) => {
       left = message.batchRemaining
     }
     t.is(left, 0, 'the last batch is whole')
-    t.is(verify(t, log, verified), log.nextSeq)
+    t.is(checkPayloads(t, log, verified), log.nextSeq)
     verified = log.nextSeq
     log.close()
   }
@@ -163,7 +151,7 @@ test('processes that open a missing log at once create one log', async (t) => {
   const writers = Array.from({ length: 4 }, () => new Peer(t, 'write', dir, 200))
   for (const writer of writers) t.deepEqual(await writer.message(), { wrote: 200 })
   const log = opened(t, dir)
-  t.is(verify(t, log), 800)
+  t.is(checkPayloads(t, log), 800)
   t.is(log.firstSeq, 0)
   t.true(bases(dir).includes(0), segment(dir))
 })

@@ -237,3 +237,126 @@ test('two handles of one process see one log', (t) => {
   t.is(iterator.text(), 'x')
   t.is(other.nextSeq, 1)
 })
+
+test('reverse yields the same messages, the last one first', (t) => {
+  const count = 2500
+  const log = filled(fresh(t), count)
+  log.append('x'.repeat(100_000))
+  log.appendBatch(['a', 'b', 'c'])
+  const end = count + 4
+  const other = opened(t, log.path, { readOnly: true })
+  const at = (seq: number) => [...log.read({ from: seq, limit: 1 })][0]!.timestampNs
+  const ranges: ReadOptions[] = [
+    {},
+    { from: 'start' },
+    { from: 'end' },
+    { from: 100 },
+    { from: -100 },
+    { from: -(10 ** 6) },
+    { from: end },
+    { from: end + 10 },
+    { to: 0 },
+    { to: 1 },
+    { to: 1500 },
+    { to: end },
+    { to: 2 ** 53 - 1 },
+    { from: 5, to: 9 },
+    { from: 9, to: 5 },
+    { from: -10, to: count - 2 },
+    { from: end - 1 },
+    { from: end - 2, to: end - 1 },
+    { from: at(700) },
+    { to: at(700) },
+    { from: at(300), to: at(2000) },
+    { from: 0n, to: 2n ** 64n - 1n },
+    { from: new Date(0), to: new Date(8.64e15) },
+  ]
+  for (const range of ranges) {
+    const forward = [...log.read(range)].map((message) => [message.seq, message.type, message.text()])
+    const name = JSON.stringify(range, (_, value: unknown) =>
+      typeof value === 'bigint' ? `${value}n` : value,
+    )
+    for (const handle of [log, other]) {
+      const backward = [...handle.read({ ...range, reverse: true })]
+      t.deepEqual(
+        backward.map((message) => [message.seq, message.type, message.text()]).toReversed(),
+        forward,
+        name,
+      )
+    }
+    for (const limit of [0, 1, 3, 1024, 1025, 10_000]) {
+      const last = seqs(log.read({ ...range, limit, reverse: true }))
+      const expected = forward
+        .map(([seq]) => seq)
+        .toReversed()
+        .slice(0, limit)
+      t.deepEqual(last, expected as number[], `${name}, ${limit}`)
+    }
+    t.deepEqual(seqs(log.read({ ...range, reverse: false })), forward.map(([seq]) => seq) as number[])
+  }
+})
+
+test('reading backward begins anew at each iteration, at the end of that moment', (t) => {
+  const log = filled(fresh(t), 3000)
+  const reader = log.read({ reverse: true })
+  const seen = []
+  for (const { seq } of reader) {
+    seen.push(seq)
+    if (seq % 50 === 0) log.append('more')
+  }
+  t.deepEqual(seen, range(0, 3000).toReversed())
+  t.is([...reader][0]!.seq, 3059)
+  const held = [...log.read({ limit: 3, reverse: true })]
+  log.close()
+  t.deepEqual(
+    held.map((message) => message.text()),
+    ['more', 'more', 'more'],
+  )
+  refuses(t, () => [...reader], 'ERR_CHRONICLE_CLOSED')
+})
+
+test('reading backward ends with the first message that is left', (t) => {
+  const log = filled(fresh(t), 3000)
+  const { firstSeq } = log.prune({ keepMessages: 500 })
+  t.true(firstSeq > 2000)
+  t.deepEqual(seqs(log.read({ reverse: true })), range(firstSeq, 3000).toReversed())
+  t.deepEqual(seqs(log.read({ reverse: true, from: -10_000 })), range(firstSeq, 3000).toReversed())
+  const cursor = log.cursor.bind(log) as (options: object) => unknown
+  refuses(
+    t,
+    () => cursor({ reverse: true }),
+    'ERR_CHRONICLE_INVALID_ARGUMENT',
+    /cursor has no option "reverse"/,
+  )
+})
+
+test('durableOnly reads what no power cut can take', async (t) => {
+  const log = fresh(t, { segmentBytes: 65_536, sync: 'none' })
+  const other = opened(t, log.path, { readOnly: true })
+  const check = (end: number) => {
+    for (const handle of [log, other]) {
+      t.is(handle.durableSeq, end)
+      t.deepEqual(seqs(handle.read({ durableOnly: true })), range(0, end))
+      t.deepEqual(seqs(handle.read({ durableOnly: true, reverse: true })), range(0, end).toReversed())
+      t.deepEqual(seqs(handle.read({ durableOnly: true, from: 3, limit: 5 })), range(3, Math.min(8, end)))
+      t.deepEqual(seqs(handle.read({ durableOnly: false })), range(0, log.nextSeq))
+      const cursor = handle.cursor({ durableOnly: true })
+      let seq = 0
+      while (cursor.next()) t.is(cursor.seq, seq++)
+      t.is(seq, end)
+      t.false(cursor.next({ wait: 5 }))
+      cursor.close()
+    }
+  }
+  filled(log, 1000)
+  check(0)
+  t.is(await log.sync(), 1000)
+  filled(log, 700)
+  check(1000)
+  const behind = other.cursor({ durableOnly: true, from: 1000 })
+  t.false(behind.next())
+  await log.durable(1699)
+  check(1700)
+  t.true(behind.next())
+  t.is(behind.seq, 1000)
+})

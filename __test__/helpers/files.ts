@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, readFileSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { MessageHeader } from '../../index.ts'
 
@@ -30,6 +40,13 @@ export function snapshot(dir: string): Record<string, string> {
     files[path] = `${size} ${mode.toString(8)} ${sum}`
   }
   return files
+}
+
+/** Waits until the helper thread of a writer that has just come has made the indexes, and then takes a {@link snapshot}. */
+export async function settledSnapshot(dir: string): Promise<Record<string, string>> {
+  const index = (base: number) => segment(dir, base).replace(/seg$/, 'idx')
+  while (!bases(dir).every((base) => existsSync(index(base)))) await pause(2)
+  return snapshot(dir)
 }
 
 /** Overwrites bytes of a file. */

@@ -2,6 +2,10 @@
 import { openSync, writeSync } from 'node:fs'
 
 import { Chronicle } from '../../index.ts'
+import { enduringReaders, enduringWriter } from './endurance.ts'
+import { idle } from './idle.ts'
+import { holdWithChild, race } from './locks.ts'
+import { handleForever, holdName } from './named.ts'
 import { Sum, payloadOf, typeOf } from './payloads.ts'
 
 const [task = '', dir = '', ...rest] = process.argv.slice(2)
@@ -24,6 +28,11 @@ function acknowledger(): (seq: number) => void {
 function append(log: Chronicle, seq: number): void {
   const given = log.append(payloadOf(seq), { type: typeOf(seq), expectedSeq: seq })
   if (given !== seq) throw new Error(`asked for ${seq}, got ${given}`)
+}
+
+async function endure(way: keyof typeof enduringReaders): Promise<void> {
+  say({ read: await enduringReaders[way](dir, numbers[0]!) })
+  process.disconnect?.()
 }
 
 const tasks: Record<string, () => void | Promise<void>> = {
@@ -120,6 +129,46 @@ const tasks: Record<string, () => void | Promise<void>> = {
     void log.sync()
     process.exit(7)
   },
+
+  /** Tells what waiting for some milliseconds took, and then what came at last. */
+  async idle() {
+    const [took, texts] = await idle(dir, numbers[0]!)
+    say(took)
+    say(await texts)
+    process.disconnect?.()
+  },
+
+  async race() {
+    say(await race(dir, numbers[0]!))
+    process.disconnect?.()
+  },
+
+  holdWithChild() {
+    say({ child: holdWithChild(dir) })
+  },
+
+  holdName: () => holdName(dir, 'billing', say),
+  handleForever: () => handleForever(dir, 'billing'),
+
+  /** Claims, fills and aborts again and again, and says so once. */
+  claimForever() {
+    const log = Chronicle.open(dir, { sync: 'none' })
+    log.acquire()
+    say({ claimed: log.nextSeq })
+    for (let length = 0; ; length = (length + 4099) % 200_000) {
+      const claim = log.claim(length)
+      claim.write(new Uint8Array(length).fill(0xff))
+      claim.abort()
+    }
+  },
+
+  enduringWriter() {
+    enduringWriter(dir, numbers[0]!)
+    process.disconnect?.()
+  },
+  'enduring tail': () => endure('tail'),
+  'enduring cursor': () => endure('cursor'),
+  'enduring poll': () => endure('poll'),
 }
 
 await tasks[task]!()

@@ -1,0 +1,59 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import type { ExecutionContext } from 'ava'
+
+/** The file systems that a test can have for itself. */
+export type DiskKind = 'tmpfs' | 'ext4'
+
+function run(command: string, ...args: string[]): void {
+  const { error, status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+  if (status !== 0) throw error ?? new Error(stderr.trim().split('\n')[0])
+}
+
+/** An empty file system with about 3 MiB of room. Returns its path, and what takes it away. */
+function mount(kind: DiskKind): [string, () => void] {
+  const parent = mkdtempSync(join(tmpdir(), 'chronicle-disk-'))
+  const path = join(parent, 'mounted')
+  const image = join(parent, 'image')
+  try {
+    mkdirSync(path)
+    if (kind === 'tmpfs') run('mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path)
+    else {
+      writeFileSync(image, '')
+      truncateSync(image, 5 << 20)
+      run('mkfs.ext4', '-q', '-m', '0', image)
+      run('mount', '-o', 'loop', image, path)
+    }
+  } catch (error) {
+    rmSync(parent, { recursive: true })
+    throw error
+  }
+  const remove = () => {
+    // Lazily: a process that is being killed may have a file of it open still.
+    run('umount', '--lazy', path)
+    rmSync(parent, { recursive: true })
+  }
+  return [path, remove]
+}
+
+/** Why this machine lets no test mount such a file system; nothing where it does. */
+export function whyNotMounted(kind: DiskKind): string | undefined {
+  if (process.platform !== 'linux') return 'on Linux only'
+  try {
+    const [, remove] = mount(kind)
+    remove()
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** An empty file system that goes with the test. */
+export function mounted(t: ExecutionContext, kind: DiskKind): string {
+  const [path, remove] = mount(kind)
+  t.teardown(remove)
+  return path
+}
