@@ -26,9 +26,15 @@ export function parse<O extends Options>(command: Command<O>, argv: readonly str
   const args: string[] = []
   const options: Record<string, unknown> = {}
   let help = false
+  let number: number | undefined
   for (const token of tokens) {
+    const typed = argv[token.index] ?? ''
     if (token.kind === 'positional') args.push(token.value)
-    else if (token.kind !== 'option') continue
+    else if (token.kind === 'option' && /^-\d+$/.test(typed)) {
+      // A place before the end is an argument; it has been taken for an option a digit.
+      if (number !== token.index) args.push(typed)
+      number = token.index
+    } else if (token.kind !== 'option') continue
     else if (token.name === 'help') help = true
     else options[token.name] = valueOf(command, token)
   }
@@ -72,16 +78,18 @@ export function suggestion(typed: string, known: readonly string[]): string {
   return near === undefined ? '' : `; did you mean ${near.word}?`
 }
 
-/** How many letters must be put in, taken out or changed to make one word of the other. */
+/** How many letters must be put in, taken out, changed or swapped to make one word of the other. */
 function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)]
+  const at = (i: number, j: number) => rows[i]![j]!
   for (let i = 1; i <= a.length; i++) {
-    const next = [i]
+    const row = [i]
+    rows.push(row)
     for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
+      const change = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const swaps = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      row.push(Math.min(change, at(i - 1, j) + 1, row[j - 1]! + 1, swaps ? at(i - 2, j - 2) + 1 : Infinity))
     }
-    row = next
   }
-  return row[b.length]!
+  return at(a.length, b.length)
 }

@@ -1,4 +1,6 @@
 const NS_A_MS = 1_000_000n
+const MAX_NS = 2n ** 64n - 1n
+const NS_A_SECOND = 1_000_000_000n
 
 const msUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -22,11 +24,21 @@ export function parseTime(given: string): bigint | undefined {
   const [, day, minute = '00:00', second = '00', decimals = '', zone = 'Z'] = match
   const ms = Date.parse(`${day}T${minute}:${second}${zone.toUpperCase().replace(/^(.\d\d)(\d\d)$/, '$1:$2')}`)
   if (Number.isNaN(ms) || ms < 0) return undefined
-  return BigInt(ms) * NS_A_MS + BigInt(decimals.padEnd(9, '0'))
+  const ns = BigInt(ms) * NS_A_MS + BigInt(decimals.padEnd(9, '0'))
+  // No message is later than what 64 bits hold, which is in the year 2554.
+  return ns < MAX_NS ? ns : MAX_NS
 }
+
+// Messages come many to a second, and writing its date is most of the work.
+let lastSecond = -1n
+let lastText = ''
 
 /** A time in UTC to the nanosecond. */
 export function isoTime(ns: bigint): string {
-  const seconds = new Date(Number(ns / NS_A_MS)).toISOString().slice(0, -1)
-  return `${seconds}${String(ns % NS_A_MS).padStart(6, '0')}Z`
+  const second = ns / NS_A_SECOND
+  if (second !== lastSecond) {
+    lastSecond = second
+    lastText = new Date(Number(second) * 1000).toISOString().slice(0, -4)
+  }
+  return `${lastText}${String(ns % NS_A_SECOND).padStart(9, '0')}Z`
 }

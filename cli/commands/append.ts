@@ -7,6 +7,7 @@ import { lines } from '../lines.ts'
 import { openToAppend, writing } from '../open.ts'
 import { Progress } from '../progress.ts'
 import { parseJson } from '../record.ts'
+import { many } from '../style.ts'
 
 const options = {
   batch: whole('N', 'append so many lines at a time, all of them or none', { least: 1, most: 1_000_000 }),
@@ -74,7 +75,7 @@ function checkJson(line: Buffer, number: number, appended: () => number): void {
   try {
     parseJson(line)
   } catch (error) {
-    const hint = `The ${appended()} messages before it are appended: go on with line ${appended() + 1}.`
+    const hint = `${many(appended(), 'message')} before it appended: go on with line ${appended() + 1}.`
     throw new Failure(`line ${number} is not JSON: ${(error as Error).message}`, hint)
   }
 }

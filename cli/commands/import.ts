@@ -9,6 +9,7 @@ import { lines } from '../lines.ts'
 import { openToAppend, writing } from '../open.ts'
 import { Progress } from '../progress.ts'
 import { readRecord, type Imported } from '../record.ts'
+import { many } from '../style.ts'
 
 export const importCommand = command({
   name: 'import',
@@ -43,7 +44,7 @@ export const importCommand = command({
       const count = log.nextSeq - first
       throw new Failure(
         error.message,
-        `The ${count} messages before it are imported; the batch of it is not.`,
+        `The ${many(count, 'message')} before it ${count === 1 ? 'is' : 'are'} imported.`,
       )
     }
     progress.end('imported')
@@ -80,7 +81,7 @@ async function importLines(
     }
   }
   if (batch.length > 0)
-    throw new Failure(`the input ends within a batch: ${awaited + 1} messages of it are missing`)
+    throw new Failure(`the input ends within a batch: ${many(awaited + 1, 'message')} of it missing`)
 }
 
 /** Within a batch, each message says that one fewer follows. */
@@ -91,5 +92,6 @@ function checkOrder({ batchRemaining }: Imported, gathered: number, awaited: num
 }
 
 function checkSeq({ seq }: Imported, next: number, where: string): void {
-  if (seq !== next) throw new Failure(`${where} has seq ${seq ?? 'missing'}, and would get ${next}`)
+  if (seq !== next)
+    throw new Failure(`${where} has ${seq === undefined ? 'no seq' : `seq ${seq}`}, and would get ${next}`)
 }

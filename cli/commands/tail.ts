@@ -33,7 +33,7 @@ export const tail = command({
     '',
     'With --name the position of that reader is kept in the chronicle, so its directory must be writable, and the',
     'reader is there from then on; without --name nothing is written. A message is committed once it is printed:',
-    'killed in between, the same message comes again.',
+    'killed in between, the same message comes again. What --type leaves out is committed with what is printed.',
   ],
   options,
   examples: [
