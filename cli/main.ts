@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import './dispose.ts'
+
 import { readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
