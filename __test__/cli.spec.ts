@@ -122,7 +122,10 @@ test('a damaged log is read up to the damage, found unsound, repaired and sound 
 
   const found = chronicle(['verify', dir])
   t.deepEqual([found.code, found.stderr], [1, ''])
-  t.regex(found.stdout, /is not sound\n[^]*data: [^]*ERR_CHRONICLE_CORRUPT: .*\.seg, offset \d+, seq 6\n/)
+  t.regex(
+    found.stdout,
+    /is not sound\n[^]*data: .*\.seg, offset \d+, seq 6\)\n {4}ERR_CHRONICLE_CORRUPT: messages cannot be read\n/,
+  )
   const report = JSON.parse(chronicle(['verify', dir, '--json']).stdout) as {
     sound: boolean
     problems: object[]

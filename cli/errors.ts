@@ -31,7 +31,7 @@ const hints: { [K in ChronicleErrorCode]?: string } = {
 }
 
 const seeDamage =
-  'See all of it with "chronicle verify DIR"; "chronicle repair DIR" cuts it off and keeps a copy.'
+  '"chronicle verify DIR" shows all of it; "chronicle repair DIR" cuts it off and keeps a copy.'
 
 const damage: readonly ChronicleErrorCode[] = [
   'ERR_CHRONICLE_EMPTY_FILE',
@@ -44,7 +44,7 @@ const damage: readonly ChronicleErrorCode[] = [
 
 function hintFor(error: ChronicleError): string {
   const { code, first } = error
-  if (damage.includes(code)) return `${errorCodes[code]} ${seeDamage}`
+  if (damage.includes(code)) return `${errorCodes[code]}\n${seeDamage}`
   if (code === 'ERR_CHRONICLE_GAP' && first !== undefined) {
     return `Go on with --from ${first}; a named reader with "chronicle readers DIR set NAME ${first}".`
   }

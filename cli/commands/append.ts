@@ -75,7 +75,7 @@ function checkJson(line: Buffer, number: number, appended: () => number): void {
   try {
     parseJson(line)
   } catch (error) {
-    const hint = `${many(appended(), 'message')} before it appended: go on with line ${appended() + 1}.`
+    const hint = `Appended so far: ${many(appended(), 'message')}. Go on with line ${appended() + 1}.`
     throw new Failure(`line ${number} is not JSON: ${(error as Error).message}`, hint)
   }
 }

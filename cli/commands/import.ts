@@ -42,10 +42,7 @@ export const importCommand = command({
       progress.clear()
       if (!(error instanceof Failure)) throw error
       const count = log.nextSeq - first
-      throw new Failure(
-        error.message,
-        `The ${many(count, 'message')} before it ${count === 1 ? 'is' : 'are'} imported.`,
-      )
+      throw new Failure(error.message, `Imported so far: ${many(count, 'message')}.`)
     }
     progress.end('imported')
     return 0

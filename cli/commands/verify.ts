@@ -48,16 +48,7 @@ function describe(dir: string, report: VerifyReport, style: Style): string {
   return `${lines.join('\n')}\n`
 }
 
-function describeProblem({ severity, code, message, path, offset, seq }: Problem, style: Style): string[] {
+function describeProblem({ severity, code, message }: Problem, style: Style): string[] {
   const paint = severity === 'data' ? style.red : style.yellow
-  const place = [
-    ...(path === undefined ? [] : [path]),
-    ...(offset === undefined ? [] : [`offset ${offset}`]),
-    ...(seq === undefined ? [] : [`seq ${seq}`]),
-  ]
-  return [
-    `  ${paint(severity)}: ${message}`,
-    `    ${code}${place.length === 0 ? '' : `: ${place.join(', ')}`}`,
-    `    ${style.dim(costs[severity])}`,
-  ]
+  return [`  ${paint(severity)}: ${message}`, `    ${style.dim(`${code}: ${costs[severity]}`)}`]
 }
