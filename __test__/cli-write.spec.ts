@@ -206,7 +206,7 @@ test('import refuses by line what it does not understand, and appends no part of
   for (const [line, says] of bad) {
     const dir = nowhere(t)
     const { stderr } = fails(t, ['import', dir], 1, says, { input: `{"text":"good"}\n${line}\n` })
-    t.regex(stderr, /Imported so far: 1 message\./)
+    t.regex(stderr, /Appended so far: 1 message\. Go on with line 2\./)
     t.deepEqual(texts(dir), ['good'])
   }
 })

@@ -1,7 +1,7 @@
 import { ChronicleError, errorCodes, type ChronicleErrorCode } from '../index.ts'
 
 import type { ExitCode } from './command.ts'
-import type { Style } from './style.ts'
+import { many, type Style } from './style.ts'
 
 /** The command line is wrong: nothing was done. */
 export class UsageError extends Error {
@@ -16,6 +16,17 @@ export class Failure extends Error {
   constructor(message: string, hint?: string) {
     super(message)
     this.hint = hint
+  }
+}
+
+/** A failure in the middle of work whose first part stays done. */
+export class PartlyDone extends Error {
+  readonly done: string
+
+  /** One line of input is one message, so what was appended says where to go on. */
+  constructor(cause: unknown, messages: number) {
+    super('partly done', { cause })
+    this.done = `Appended so far: ${many(messages, 'message')}. Go on with line ${messages + 1}.`
   }
 }
 
@@ -56,6 +67,10 @@ export function explain(error: unknown, style: Style): { text: string; code: Exi
   const say = (message: string, hint: string | undefined, code: ExitCode) => {
     const lines = [`${style.red('chronicle:')} ${message}`, ...(hint === undefined ? [] : [style.dim(hint)])]
     return { text: `${lines.join('\n')}\n`, code }
+  }
+  if (error instanceof PartlyDone) {
+    const { text, code } = explain(error.cause, style)
+    return { text: `${text}${style.dim(error.done)}\n`, code }
   }
   if (error instanceof UsageError) {
     const help = error.command === undefined ? 'chronicle --help' : `chronicle ${error.command} --help`

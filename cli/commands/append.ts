@@ -1,13 +1,12 @@
 import type { BatchItem, Chronicle } from '../../index.ts'
 
 import { command, type Values } from '../command.ts'
-import { Failure } from '../errors.ts'
+import { Failure, PartlyDone } from '../errors.ts'
 import { byteCount, flag, messageType, sync, whole } from '../kinds.ts'
 import { lines } from '../lines.ts'
 import { openToAppend, writing } from '../open.ts'
 import { Progress } from '../progress.ts'
 import { parseJson } from '../record.ts'
-import { many } from '../style.ts'
 
 const options = {
   batch: whole('N', 'append so many lines at a time, all of them or none', { least: 1, most: 1_000_000 }),
@@ -40,7 +39,7 @@ export const append = command({
       await appendLines(log, options, progress)
     } catch (error) {
       progress.clear()
-      throw error
+      throw new PartlyDone(error, log.nextSeq - first)
     }
     const next = log.nextSeq
     progress.end('appended', next > first ? `, seq ${first} to ${next - 1}` : '')
@@ -52,7 +51,6 @@ type AppendValues = Values<typeof options>
 
 async function appendLines(log: Chronicle, options: AppendValues, progress: Progress): Promise<void> {
   const { batch = 1, json = false, type = 0 } = options
-  const first = log.nextSeq
   let gathered: BatchItem[] = []
   let number = 0
   const flush = () => {
@@ -62,7 +60,7 @@ async function appendLines(log: Chronicle, options: AppendValues, progress: Prog
   for await (const some of lines(process.stdin)) {
     for (const line of some) {
       number++
-      if (json) checkJson(line, number, () => log.nextSeq - first)
+      if (json) checkJson(line, number)
       progress.add(line.length)
       if (batch === 1) log.append(line, { type })
       else if (gathered.push({ payload: line, type }) === batch) flush()
@@ -71,11 +69,10 @@ async function appendLines(log: Chronicle, options: AppendValues, progress: Prog
   flush()
 }
 
-function checkJson(line: Buffer, number: number, appended: () => number): void {
+function checkJson(line: Buffer, number: number): void {
   try {
     parseJson(line)
   } catch (error) {
-    const hint = `Appended so far: ${many(appended(), 'message')}. Go on with line ${appended() + 1}.`
-    throw new Failure(`line ${number} is not JSON: ${(error as Error).message}`, hint)
+    throw new Failure(`line ${number} is not JSON: ${(error as Error).message}`)
   }
 }

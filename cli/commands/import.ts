@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import type { BatchItem, Chronicle } from '../../index.ts'
 
 import { command } from '../command.ts'
-import { Failure } from '../errors.ts'
+import { Failure, PartlyDone } from '../errors.ts'
 import { byteCount, flag, sync } from '../kinds.ts'
 import { lines } from '../lines.ts'
 import { openToAppend, writing } from '../open.ts'
@@ -40,9 +40,7 @@ export const importCommand = command({
       await importLines(log, input, options['same-seq'] === true, progress)
     } catch (error) {
       progress.clear()
-      if (!(error instanceof Failure)) throw error
-      const count = log.nextSeq - first
-      throw new Failure(error.message, `Imported so far: ${many(count, 'message')}.`)
+      throw new PartlyDone(error, log.nextSeq - first)
     }
     progress.end('imported')
     return 0

@@ -65,16 +65,20 @@ async function watch(
   out: Output,
 ): Promise<void> {
   const look = (): Look => ({ at: performance.now(), stats: log.stats() })
+  const show = async (text: string) => {
+    if (screen) out.text(`${HOME}${text.replaceAll('\n', `${CLEAR_LINE}\n`)}${CLEAR_BELOW}`)
+    else out.text(once ? text : `${text}\n`)
+    await out.flush()
+  }
   let before = look()
+  // A screen is not left empty until there is a rate to show.
+  if (screen) await show(draw(log.path, before, before, out.style))
   for (;;) {
     // The signal ends the pause, and the loop with it.
     await pause(interval, undefined, { signal }).catch(() => undefined)
     if (signal.aborted) return
     const now = look()
-    const text = draw(log.path, before, now, out.style)
-    if (screen) out.text(`${HOME}${text.replaceAll('\n', `${CLEAR_LINE}\n`)}${CLEAR_BELOW}`)
-    else out.text(once ? text : `${text}\n`)
-    await out.flush()
+    await show(draw(log.path, before, now, out.style))
     if (once) return
     before = now
   }
