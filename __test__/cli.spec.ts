@@ -155,6 +155,14 @@ test('a log without its control file is no ground to go on, but for repair', (t)
   t.is(prints(t, ['cat', dir, '--format', 'raw']), 'a\n')
 })
 
+test('info tells what it can of a damaged log', (t) => {
+  const dir = nowhere(t)
+  damaged(dir, 0)
+  const text = prints(t, ['info', dir])
+  t.true(text.includes('messages  10, seq 0 to 9\n'), text)
+  t.true(text.includes('first     cannot be read: ERR_CHRONICLE_CORRUPT\n'), text)
+})
+
 test('repair is refused while a process writes', (t) => {
   const log = fresh(t)
   log.append('a')

@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { access } from 'node:fs/promises'
 
 import type { BatchItem, Chronicle } from '../../index.ts'
 
@@ -31,12 +32,14 @@ export const importCommand = command({
     ['gunzip < orders.ndjson.gz | chronicle import ./restored --same-seq', 'what was exported, as it was'],
   ],
   async run({ args: [dir = '', file], options }) {
-    // The file is opened first: where it is missing no chronicle is made.
-    const input = file === undefined || file === '-' ? process.stdin : (await open(file)).createReadStream()
+    const piped = file === undefined || file === '-'
+    // Where the file is missing no chronicle is made.
+    if (!piped) await access(file)
     using log = openToAppend(dir, options, { sync: options.sync, segmentBytes: options['segment-bytes'] })
     const first = log.nextSeq
     const progress = new Progress('importing')
     try {
+      const input = piped ? process.stdin : createReadStream(file)
       await importLines(log, input, options['same-seq'] === true, progress)
     } catch (error) {
       progress.clear()

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path'
 
-import type { Chronicle, Stats } from '../../index.ts'
+import { ChronicleError, type Chronicle, type Stats } from '../../index.ts'
 
 import { command } from '../command.ts'
 import { flag } from '../kinds.ts'
@@ -38,10 +38,15 @@ interface Times {
   readonly lastTime: string | undefined
 }
 
-/** When the first or the last message was appended. */
+/** When the first or the last message was appended; in a damaged log, why that cannot be told. */
 function timeOf(log: Chronicle, last: boolean): string | undefined {
-  for (const message of log.read({ reverse: last, limit: 1 })) return isoTime(message.timestampNs)
-  return undefined
+  try {
+    for (const message of log.read({ reverse: last, limit: 1 })) return isoTime(message.timestampNs)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ChronicleError)) throw error
+    return `cannot be read: ${error.code}`
+  }
 }
 
 function rowsOf(stats: Stats, { firstTime, lastTime }: Times): string[][] {
