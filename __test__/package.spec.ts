@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 import test, { type ExecutionContext } from 'ava'
 
@@ -122,10 +122,37 @@ test('require and import hand out the same classes in one process', (t) => {
   }
 })
 
+test('both names of the command run from the installed package', (t) => {
+  const log = join(emptyFolder(installed), 'log')
+  const { version } = JSON.parse(readText('package.json')) as { version: string }
+  for (const { version: node, path } of nodes()) {
+    const main = join(installed, 'node_modules/chronicle-log/dist/cli/main.js')
+    t.is(run(t, path, [main, '--version'], installed), `${version}\n`, node)
+    run(t, path, [main, 'append', log], installed)
+    t.regex(run(t, path, [main, 'info', log], installed), /^log\n {2}messages {2}none\n/, node)
+  }
+  // Links to a program with a first line that names Node.js are the way of systems other than Windows.
+  if (process.platform === 'win32') return
+  for (const name of ['chronicle', 'chronicle-log']) {
+    const program = join(installed, 'node_modules/.bin', name)
+    const env = { PATH: dirname(process.execPath), NO_COLOR: '1' }
+    const { status, stdout, stderr } = spawnSync(program, ['head', log], { env, encoding: 'utf8' })
+    t.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '0\n', stderr: '' }, name)
+    t.is(spawnSync(program, ['--version'], { env, encoding: 'utf8' }).stdout, `${version}\n`)
+  }
+})
+
 test('without the platform package the error says what is missing', (t) => {
   const alone = install([packed.main])
   t.teardown(() => rmSync(alone, { recursive: true, force: true }))
   const program = `
     try { require('chronicle-log').Chronicle.open('log') } catch (error) { console.log(error.code) }`
   t.is(run(t, process.execPath, ['-e', program], alone), 'ERR_CHRONICLE_NO_BINDING\n')
+  const main = join(alone, 'node_modules/chronicle-log/dist/cli/main.js')
+  const { status, stderr } = spawnSync(process.execPath, [main, 'info', 'log'], {
+    cwd: alone,
+    encoding: 'utf8',
+  })
+  t.is(status, 1)
+  t.regex(stderr, /ERR_CHRONICLE_NO_BINDING/)
 })

@@ -28,6 +28,13 @@ function renameDeclarationImports() {
   }
 }
 
+/** Nobody imports the command: its declarations would only be carried along. */
+function dropCommandDeclarations() {
+  for (const name of readdirSync(join(dist, 'cli'), { recursive: true })) {
+    if (name.endsWith('.d.ts')) rmSync(join(dist, 'cli', name))
+  }
+}
+
 /** The names that index.ts exports at run time. */
 function exportedNames() {
   const code = readFileSync(join(dist, 'index.js'), 'utf8')
@@ -55,5 +62,6 @@ function writeDoors() {
 
 rmSync(dist, { recursive: true, force: true })
 compile()
+dropCommandDeclarations()
 renameDeclarationImports()
 writeDoors()
