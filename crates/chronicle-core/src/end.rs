@@ -1,9 +1,14 @@
 //! Where the log ends for readers before a writer has recovered it: where that recovery will cut it.
 
 use crate::chronicle::Inner;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::record::Place;
 use crate::walk::{Stop, walk};
+
+/// Whether a segment that cannot be opened is one whose header a power cut may have taken, and not one of a later version.
+pub(crate) fn may_be_lost(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::EmptyFile | ErrorKind::Truncated | ErrorKind::BadMagic | ErrorKind::Corrupt)
+}
 
 /// The seq behind the last message that recovery will keep: the same walk that it makes, and nothing is changed.
 ///
@@ -16,8 +21,9 @@ pub(crate) fn sound_end(inner: &Inner) -> Result<u64> {
         let segment = match (inner.segment(base), end) {
             (Ok(segment), None) => segment,
             (Ok(segment), Some(end)) if end.seq == base && segment.start().follows(&end) => segment,
-            (Err(e), None) => return Err(e),
-            (_, Some(_)) => break,
+            (Ok(_), Some(_)) => break,
+            (Err(e), Some(_)) if may_be_lost(e.kind()) => break,
+            (Err(e), _) => return Err(e),
         };
         let walked = walk(&segment)?;
         end = Some(walked.end());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::blank::Blank;
 use crate::chronicle::Inner;
 use crate::directory::open_regular;
+use crate::end;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::MessageHeader;
@@ -141,8 +142,7 @@ impl Recovery<'_> {
 
     /// Whether a segment that cannot be opened is one whose header a power cut took before anything in it was promised.
     fn may_be_lost(&self, index: usize, error: &Error) -> bool {
-        let damaged = [ErrorKind::EmptyFile, ErrorKind::Truncated, ErrorKind::BadMagic, ErrorKind::Corrupt];
-        !self.report.same_boot && self.bases[index] >= self.promised && damaged.contains(&error.kind())
+        !self.report.same_boot && self.bases[index] >= self.promised && end::may_be_lost(error.kind())
     }
 
     /// The log ends at `place`: refuses when a message behind it was promised, and cuts there otherwise.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::chronicle::{Chronicle, Inner};
+use crate::end;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index;
 use crate::options::Options;
@@ -140,7 +141,10 @@ fn check_segment(inner: &Inner, bases: &[u64], before: Option<Place>, report: &m
         (Err(e), _) if e.kind() == ErrorKind::NotFound && base < inner.control.first_seq() => {
             return Found::Damaged;
         }
-        (Err(e), Some(before)) if may_be_torn(inner, before.seq) => {
+        (Err(e), Some(before))
+            if may_be_torn(inner, before.seq)
+                && (e.kind() == ErrorKind::MissingSegment || end::may_be_lost(e.kind())) =>
+        {
             report.note(Severity::Unfinished, e);
             return Found::End(before);
         }
