@@ -24,13 +24,18 @@ export function toTexts(payloads: readonly Uint8Array[]): string[] {
   return payloads.map((payload) => Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('latin1'))
 }
 
+/** lmdb's fast values are longer than their `length` says. */
+function exact({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
+}
+
 /** A checksum over payloads in order. */
 export class Sum {
   value = 0
   count = 0
 
   add(payload: Payload): void {
-    this.value = crc32(payload, this.value)
+    this.value = crc32(typeof payload === 'string' ? payload : exact(payload), this.value)
     this.count++
   }
 }

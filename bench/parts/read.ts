@@ -1,6 +1,5 @@
 import { median, type Contender, type Group, type Job, type Options, type Outcome, type Part } from '../measure.ts'
 import { makePayloads, verify, type Payload } from '../payloads.ts'
-import { openLog } from '../peers/chronicle.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
@@ -57,6 +56,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const walks = job['peer'] === 'walk'
   const store = await openStore(walks ? 'chronicle' : String(job['peer']), walks ? 'cursor' : String(job['way']), dir)
   await store.write(payloads)
+  const { sumLog } = await import('../peers/chronicle.ts')
   let touched = 0
   const touch = (payload: Payload) => {
     touched += (payload as Uint8Array)[0]! + payload.length
@@ -64,7 +64,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const times: number[] = []
   for (let pass = 0; pass < PASSES; pass++) {
     const start = performance.now()
-    if (walks) touched += walk(dir)
+    if (walks) touched += sumLog(dir)
     else await store.read(touch)
     times.push(((performance.now() - start) * 1e6) / payloads.length)
   }
@@ -76,16 +76,6 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   await verify(payloads, 1, (see) => store.read(see))
   await store.close()
   return { values: { '': median(times.slice(2)) } }
-}
-
-/** Looks at each message, not at its payload, though that is copied and checked all the same. */
-function walk(dir: string): number {
-  const log = openLog(dir, { readOnly: true })
-  const cursor = log.cursor()
-  let sum = 0
-  while (cursor.next()) sum += cursor.length + cursor.seq
-  log.close()
-  return sum
 }
 
 export const part: Part = { groups, run }
