@@ -77,7 +77,19 @@ export function toSvg(histogram: Histogram, title: string): string {
     const label = nine === 0 ? '0' : `${Number((100 - 10 ** (2 - nine)).toFixed(nine))} %`
     return line(x(nine), y(1), x(nine), y(10 ** top)) + text(x(nine), HEIGHT - BOTTOM + 18, 'middle', label)
   })
-  const units = ['1 ns', '10 ns', '100 ns', '1 µs', '10 µs', '100 µs', '1 ms', '10 ms', '100 ms', '1 s', '10 s']
+  const units = [
+    '1 ns',
+    '10 ns',
+    '100 ns',
+    '1 µs',
+    '10 µs',
+    '100 µs',
+    '1 ms',
+    '10 ms',
+    '100 ms',
+    '1 s',
+    '10 s',
+  ]
   const up = Array.from({ length: top + 1 }, (_, power) => {
     const height = y(10 ** power)
     return line(x(0), height, x(nines), height) + text(LEFT - 8, height + 4, 'end', units[power] ?? '')

@@ -57,7 +57,12 @@ export function showHost(host: Host): string {
 
 function processorTimes(): { all: number; idle: number; stolen: number } {
   if (existsSync('/proc/stat')) {
-    const times = readFileSync('/proc/stat', 'utf8').split('\n')[0]!.trim().split(/\s+/).slice(1, 9).map(Number)
+    const times = readFileSync('/proc/stat', 'utf8')
+      .split('\n')[0]!
+      .trim()
+      .split(/\s+/)
+      .slice(1, 9)
+      .map(Number)
     const [, , , idle = 0, waiting = 0, , , stolen = 0] = times
     return { all: times.reduce((sum, time) => sum + time, 0), idle: idle + waiting, stolen }
   }
@@ -75,21 +80,28 @@ function fileSystem(dir: string): string {
 function versions(): Record<string, string> {
   const require = createRequire(resolve('bench/package.json'))
   const found: Record<string, string> = { 'Node.js': process.version.slice(1) }
-  const names = Object.keys((require('./package.json') as { optionalDependencies: object }).optionalDependencies)
+  const names = Object.keys(
+    (require('./package.json') as { optionalDependencies: object }).optionalDependencies,
+  )
   for (const name of names) {
     const path = resolve('bench/node_modules', name, 'package.json')
-    if (existsSync(path)) found[name] = (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
+    if (existsSync(path))
+      found[name] = (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
   }
   const java = firstLine('java', ['--version'])
   if (java !== undefined) found['Java'] = java
-  const queue = /chronicle-queue<\/artifactId>\s*<version>([^<]+)/.exec(readFileSync('bench/java/pom.xml', 'utf8'))
+  const queue = /chronicle-queue<\/artifactId>\s*<version>([^<]+)/.exec(
+    readFileSync('bench/java/pom.xml', 'utf8'),
+  )
   if (java !== undefined && queue !== null) found['Chronicle Queue'] = queue[1]!
   return found
 }
 
 function firstLine(command: string, args: string[]): string | undefined {
   try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')[0]
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(
+      '\n',
+    )[0]
   } catch {
     return undefined
   }

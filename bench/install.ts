@@ -11,8 +11,12 @@ export function installPeers(): void {
   process.stderr.write('installing the peers into bench/node_modules\n')
   const prefix = dirname(dirname(process.execPath))
   const headers = existsSync(join(prefix, 'include/node/node.h')) ? { npm_config_nodedir: prefix } : {}
-  const { status } = npm(['ci', '--prefix', 'bench', '--no-audit', '--no-fund'], { ...headers, ...process.env })
-  if (status !== 0) process.stderr.write('the peers could not be installed: their lines will say "not available"\n')
+  const { status } = npm(['ci', '--prefix', 'bench', '--no-audit', '--no-fund'], {
+    ...headers,
+    ...process.env,
+  })
+  if (status !== 0)
+    process.stderr.write('the peers could not be installed: their lines will say "not available"\n')
 }
 
 /** Compiles this folder to plain JavaScript, which the children run: no loader stands before the code that is measured. */

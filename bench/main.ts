@@ -58,7 +58,9 @@ try {
     for (const group of part.groups(options)) {
       const lines = await measure(group, options, tell)
       say(showLines(group, lines))
-      const verdicts = group.targets.map((target) => judge(target, lines)).filter((verdict) => verdict !== undefined)
+      const verdicts = group.targets
+        .map((target) => judge(target, lines))
+        .filter((verdict) => verdict !== undefined)
       results.push({ group: group.title, unit: group.unit, lines, verdicts })
     }
   }

@@ -126,7 +126,12 @@ export async function measure(group: Group, options: Options, tell: (text: strin
       } catch (error) {
         missing.add(contender.name)
         const reason = error instanceof Error ? error.message : String(error)
-        lines.set(contender.name, { name: contender.name, kind: contender.kind, samples: [], missing: reason })
+        lines.set(contender.name, {
+          name: contender.name,
+          kind: contender.kind,
+          samples: [],
+          missing: reason,
+        })
       }
     }
   }

@@ -16,12 +16,17 @@ export function makePayloads(size: number, count: number): Uint8Array[] {
     state ^= state << 5
     block[at] = 0x30 + (state & 0x3f)
   }
-  return Array.from({ length: count }, (_, index) => new Uint8Array(block.buffer, block.byteOffset + index * size, size))
+  return Array.from(
+    { length: count },
+    (_, index) => new Uint8Array(block.buffer, block.byteOffset + index * size, size),
+  )
 }
 
 /** The same payloads as flat one-byte strings. */
 export function toTexts(payloads: readonly Uint8Array[]): string[] {
-  return payloads.map((payload) => Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('latin1'))
+  return payloads.map((payload) =>
+    Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('latin1'),
+  )
 }
 
 /** lmdb's fast values are longer than their `length` says. */
@@ -50,6 +55,8 @@ export async function verify(
   for (let pass = 0; pass < passes; pass++) for (const payload of payloads) wanted.add(payload)
   await read((payload) => found.add(payload))
   if (found.count !== wanted.count || found.value !== wanted.value) {
-    throw new Error(`read ${found.count} payloads (${found.value}) of ${wanted.count} (${wanted.value}): wrong answer`)
+    throw new Error(
+      `read ${found.count} payloads (${found.value}) of ${wanted.count} (${wanted.value}): wrong answer`,
+    )
   }
 }

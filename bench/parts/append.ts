@@ -1,4 +1,12 @@
-import { median, type Contender, type Group, type Job, type Options, type Outcome, type Part } from '../measure.ts'
+import {
+  median,
+  type Contender,
+  type Group,
+  type Job,
+  type Options,
+  type Outcome,
+  type Part,
+} from '../measure.ts'
 import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
@@ -8,7 +16,14 @@ const BUDGET_MS = 400
 const [MIN_PASSES, MAX_PASSES] = [3, 8]
 
 /** `slower` contenders get that many times fewer payloads. */
-function contender(name: string, peer: string, way: string, size: number, slower = 1, text = false): Contender {
+function contender(
+  name: string,
+  peer: string,
+  way: string,
+  size: number,
+  slower = 1,
+  text = false,
+): Contender {
   const count = Math.ceil(Math.min(200_000, 48_000_000 / size) / slower)
   const kind = peer === 'chronicle' ? 'ours' : 'peer'
   return { name, kind, job: { part: 'append', peer, way, size, count, text } }

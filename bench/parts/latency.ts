@@ -15,7 +15,11 @@ function groups(options: Options): Group[] {
     count: options.full || way === 'full' ? 5_000_000 : 2_000_000,
     ...(options.svg ? { svg: `docs/latency-${way}.svg` } : {}),
   })
-  const speeds = ['at full speed', `at ${RATE.toLocaleString('en-US')} a second`, 'no append, clock alone'] as const
+  const speeds = [
+    'at full speed',
+    `at ${RATE.toLocaleString('en-US')} a second`,
+    'no append, clock alone',
+  ] as const
   return [
     {
       title: `latency of one append, ${SIZE} B, across rolls`,
@@ -53,7 +57,9 @@ async function run(job: Job, dir: string): Promise<Outcome> {
     for (const message of log.read()) see(message.payload)
   })
   log.close()
-  const values = Object.fromEntries([0.5, 0.99, 0.999, 0.9999, 1].map((part) => [name(part), histogram.percentile(part)]))
+  const values = Object.fromEntries(
+    [0.5, 0.99, 0.999, 0.9999, 1].map((part) => [name(part), histogram.percentile(part)]),
+  )
   if (job['svg'] !== undefined) {
     mkdirSync('docs', { recursive: true })
     writeFileSync(String(job['svg']), toSvg(histogram, `append of ${SIZE} B, ${String(job['way'])}`))

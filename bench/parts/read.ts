@@ -1,4 +1,12 @@
-import { median, type Contender, type Group, type Job, type Options, type Outcome, type Part } from '../measure.ts'
+import {
+  median,
+  type Contender,
+  type Group,
+  type Job,
+  type Options,
+  type Outcome,
+  type Part,
+} from '../measure.ts'
 import { makePayloads, verify, type Payload } from '../payloads.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
@@ -17,7 +25,8 @@ const ITERATOR = 'for…of, payload touched'
 
 function group(size: number): Group {
   const large = size >= 65_536
-  const [cursor, iterator] = size <= 64 ? [[4.5, 8] as const, [2, 3] as const] : [[3, 5] as const, [1.8, 3] as const]
+  const [cursor, iterator] =
+    size <= 64 ? [[4.5, 8] as const, [2, 3] as const] : [[3, 5] as const, [1.8, 3] as const]
   return {
     title: `read, ${size} B`,
     unit: 'ns a message',
@@ -41,7 +50,13 @@ function group(size: number): Group {
           { what: 'cursor walk', line: WALK, against: 'peer', must: cursor[0], aim: cursor[1] },
           { what: 'cursor walk', line: WALK, against: 'java', must: 0.7, aim: 1 },
           { what: 'cursor, payload touched', line: CURSOR, against: 'peer' },
-          { what: 'for…of, payload touched', line: ITERATOR, against: 'peer', must: iterator[0], aim: iterator[1] },
+          {
+            what: 'for…of, payload touched',
+            line: ITERATOR,
+            against: 'peer',
+            must: iterator[0],
+            aim: iterator[1],
+          },
         ],
   }
 }
@@ -54,7 +69,11 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const payloads = makePayloads(Number(job['size']), Number(job['count']))
   if (job['peer'] === 'queue') return runQueue('read', payloads, dir)
   const walks = job['peer'] === 'walk'
-  const store = await openStore(walks ? 'chronicle' : String(job['peer']), walks ? 'cursor' : String(job['way']), dir)
+  const store = await openStore(
+    walks ? 'chronicle' : String(job['peer']),
+    walks ? 'cursor' : String(job['way']),
+    dir,
+  )
   await store.write(payloads)
   const { sumLog } = await import('../peers/chronicle.ts')
   let touched = 0

@@ -1,17 +1,16 @@
 import { pathToFileURL } from 'node:url'
 
+import type { Chronicle as Log, OpenOptions } from '../../index.ts'
 import { byCallers } from './callers.ts'
 import { groups, type Way } from './store.ts'
 
-type Log = import('../../index.ts').Chronicle
-type Options = import('../../index.ts').OpenOptions
 
 /** The built package, as users get it; the types are those of the sources. */
 const built = pathToFileURL('dist/index.mjs').href
-const { Chronicle } = (await import(built)) as typeof import('../../index.ts')
+const { Chronicle } = (await import(built)) as { Chronicle: typeof Log }
 
 /** Opens a log; it flushes unasked no more than peers do that were told not to. */
-export function openLog(dir: string, options: Options = { sync: 'none' }): Log {
+export function openLog(dir: string, options: OpenOptions = { sync: 'none' }): Log {
   return Chronicle.open(`${dir}/log`, options)
 }
 

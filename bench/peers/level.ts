@@ -15,9 +15,7 @@ interface Level {
   close(): Promise<void>
 }
 
-const { ClassicLevel } = load<{ ClassicLevel: new (path: string, options: object) => Level }>(
-  'classic-level',
-)
+const { ClassicLevel } = load<{ ClassicLevel: new (path: string, options: object) => Level }>('classic-level')
 
 function key(seq: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(8)

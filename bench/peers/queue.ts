@@ -53,7 +53,14 @@ export function prepareQueue(): string {
 /** Appends or reads in a JVM, which makes the same payloads itself and proves it by their checksum. */
 export function runQueue(does: 'append' | 'read', payloads: readonly Uint8Array[], dir: string): Outcome {
   const class_ = ['-cp', prepareQueue(), 'QueueBench']
-  const said = must('java', [...opens, ...class_, does, String(payloads[0]!.length), String(payloads.length), dir])
+  const said = must('java', [
+    ...opens,
+    ...class_,
+    does,
+    String(payloads[0]!.length),
+    String(payloads.length),
+    dir,
+  ])
   const { ns, checksum } = JSON.parse(said.trim().split('\n').at(-1)!) as { ns: number; checksum: number }
   const sum = new Sum()
   for (const payload of payloads) sum.add(payload)
