@@ -4,7 +4,6 @@ import type { Chronicle as Log, OpenOptions } from '../../index.ts'
 import { byCallers } from './callers.ts'
 import { groups, type Way } from './store.ts'
 
-
 /** The built package, as users get it; the types are those of the sources. */
 const built = pathToFileURL('dist/index.mjs').href
 const { Chronicle } = (await import(built)) as { Chronicle: typeof Log }
