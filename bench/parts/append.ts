@@ -44,6 +44,7 @@ function bytes(size: number): Group {
       contender('SQLite NORMAL, one a transaction', 'sqlite', 'each', size, 20),
       contender('LevelDB, batch of 1000', 'level', 'batch', size, 4),
       contender('fs.createWriteStream', 'files', 'stream', size),
+      contender('fs.createWriteStream, 1000 a wait', 'files', 'grouped', size),
       contender('fs.writeSync each', 'files', 'each', size, 4),
       javaQueue('append', size),
     ],
@@ -68,6 +69,7 @@ function text(size: number): Group {
       contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2, true),
       contender('LevelDB, batch of 1000', 'level', 'batch', size, 4, true),
       contender('fs.createWriteStream', 'files', 'stream', size, 1, true),
+      contender('fs.createWriteStream, 1000 a wait', 'files', 'grouped', size, 1, true),
     ],
     targets: [{ what: 'append(string)', line: 'log.append(string)', against: 'peer', must: 4, aim: 7 }],
   }
@@ -82,7 +84,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const payloads = makePayloads(size, Number(job['count']))
   if (job['peer'] === 'queue') return runQueue('append', payloads, dir)
   const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
-  const store = await openStore(String(job['peer']), String(job['way']), dir, job['text'] === true)
+  const store = await openStore(job, dir)
   const times: number[] = []
   const end = performance.now() + BUDGET_MS
   while (times.length < MIN_PASSES || (times.length < MAX_PASSES && performance.now() < end)) {

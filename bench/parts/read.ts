@@ -69,11 +69,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const payloads = makePayloads(Number(job['size']), Number(job['count']))
   if (job['peer'] === 'queue') return runQueue('read', payloads, dir)
   const walks = job['peer'] === 'walk'
-  const store = await openStore(
-    walks ? 'chronicle' : String(job['peer']),
-    walks ? 'cursor' : String(job['way']),
-    dir,
-  )
+  const store = await openStore(walks ? { ...job, peer: 'chronicle', way: 'cursor' } : job, dir)
   await store.write(payloads)
   const { sumLog } = await import('../peers/chronicle.ts')
   let touched = 0

@@ -30,7 +30,7 @@ function group(size: number): Group {
 
 async function run(job: Job, dir: string): Promise<Outcome> {
   const payloads = makePayloads(Number(job['size']), Number(job['count']))
-  const store = await openStore(String(job['peer']), String(job['way']), dir)
+  const store = await openStore(job, dir)
   await store.write(payloads)
   let passes = 0
   const start = performance.now()

@@ -12,8 +12,8 @@ export interface Store {
   close(): void | Promise<void>
 }
 
-/** Opens an empty store in a folder; `text` when its payloads are strings. */
-export type Way = (dir: string, text: boolean) => Promise<Store>
+/** Opens an empty store in a folder; `text` when its payloads are strings; `size` is how long they usually are. */
+export type Way = (dir: string, text: boolean, size: number) => Promise<Store>
 
 /** Messages that a peer may put into one transaction or batch; ours makes each visible by itself. */
 export const GROUP = 1000
