@@ -73,8 +73,7 @@ function processorTimes(): { all: number; idle: number; stolen: number } {
 }
 
 function fileSystem(dir: string): string {
-  if (process.platform !== 'linux') return 'file system unknown'
-  return firstLine('stat', ['-f', '-c', '%T', dir]) ?? 'file system unknown'
+  return output('df', ['--output=fstype', dir])?.at(-1) ?? 'file system unknown'
 }
 
 function versions(): Record<string, string> {
@@ -88,7 +87,7 @@ function versions(): Record<string, string> {
     if (existsSync(path))
       found[name] = (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
   }
-  const java = firstLine('java', ['--version'])
+  const java = output('java', ['--version'])?.[0]
   if (java !== undefined) found['Java'] = java
   const queue = /chronicle-queue<\/artifactId>\s*<version>([^<]+)/.exec(
     readFileSync('bench/java/pom.xml', 'utf8'),
@@ -97,11 +96,11 @@ function versions(): Record<string, string> {
   return found
 }
 
-function firstLine(command: string, args: string[]): string | undefined {
+/** The lines that a command prints, where it is there and succeeds. */
+function output(command: string, args: string[]): string[] | undefined {
   try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(
-      '\n',
-    )[0]
+    const text = execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return text.trim().split('\n')
   } catch {
     return undefined
   }

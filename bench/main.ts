@@ -26,16 +26,22 @@ const { values: given, positionals } = parseArgs({
 const unknown = positionals.find((name) => !partNames.includes(name))
 if (unknown !== undefined) throw new Error(`there is no part ${unknown}; there are ${partNames.join(', ')}`)
 
+function whole(option: string, text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new Error(`--${option} must be a whole number of at least 1, got ${text}`)
+}
+
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const parent = resolve(given.dir)
 mkdirSync(parent, { recursive: true })
 const dir = mkdtempSync(join(parent, 'chronicle-bench-'))
 const options: Options = {
   dir,
-  rounds: Number(given.rounds),
+  rounds: whole('rounds', given.rounds),
   full: given.full,
   svg: given.svg,
-  ...(given.size === undefined ? {} : { sizes: given.size.map(Number) }),
+  ...(given.size === undefined ? {} : { sizes: given.size.map((size) => whole('size', size)) }),
 }
 
 function tell(text: string): void {

@@ -18,17 +18,22 @@ public final class QueueBench {
     int count = Integer.parseInt(args[2]);
     byte[][] payloads = payloads(size, count);
     double[] times = new double[PASSES];
-    long checksum;
-    try (ChronicleQueue queue = SingleChronicleQueueBuilder.binary(args[3]).build()) {
+    try (ChronicleQueue queue = open(args[3])) {
       ExcerptAppender appender = queue.createAppender();
       for (int pass = 0; pass < PASSES; pass++) {
         long start = System.nanoTime();
         for (byte[] payload : payloads) write(appender, payload);
-        if (append) times[pass] = (double) (System.nanoTime() - start) / count;
+        times[pass] = (double) (System.nanoTime() - start) / count;
       }
-      if (!append) {
-        for (int pass = 0; pass < PASSES; pass++) times[pass] = read(queue, size, count);
+    }
+    for (int pass = 0; pass < PASSES && !append; pass++) {
+      // Opened anew, so that each pass maps what it reads, as the others do.
+      try (ChronicleQueue queue = open(args[3])) {
+        times[pass] = read(queue, size, count);
       }
+    }
+    long checksum;
+    try (ChronicleQueue queue = open(args[3])) {
       checksum = checksum(queue, size, count);
     }
     double[] measured = Arrays.copyOfRange(times, WARM_UP, PASSES);
@@ -49,6 +54,10 @@ public final class QueueBench {
       }
     }
     return payloads;
+  }
+
+  private static ChronicleQueue open(String path) {
+    return SingleChronicleQueueBuilder.binary(path).build();
   }
 
   private static void write(ExcerptAppender appender, byte[] payload) {

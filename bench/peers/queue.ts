@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 
 import type { Contender, Outcome } from '../measure.ts'
@@ -40,12 +40,14 @@ function must(command: string, args: string[]): string {
 /** The class path, once Maven has fetched what the project file names and the one class is compiled. */
 export function prepareQueue(): string {
   const path = join(built, 'class-path')
-  const class_ = join(built, 'QueueBench.class')
-  if (!existsSync(class_)) {
+  const project = join(sources, 'pom.xml')
+  const source = join(sources, 'QueueBench.java')
+  const changed = Math.max(statSync(project).mtimeMs, statSync(source).mtimeMs)
+  if ((statSync(join(built, 'QueueBench.class'), { throwIfNoEntry: false })?.mtimeMs ?? 0) < changed) {
     mkdirSync(built, { recursive: true })
     const goal = ['dependency:build-classpath', `-Dmdep.outputFile=${path}`]
-    must('mvn', ['-q', '-B', '-f', join(sources, 'pom.xml'), ...goal])
-    must('javac', ['-cp', readFileSync(path, 'utf8'), '-d', built, join(sources, 'QueueBench.java')])
+    must('mvn', ['-q', '-B', '-f', project, ...goal])
+    must('javac', ['-cp', readFileSync(path, 'utf8'), '-d', built, source])
   }
   return `${built}${delimiter}${readFileSync(path, 'utf8')}`
 }
