@@ -20,6 +20,8 @@ export interface Contender {
 /** What a child prints: figures by name ('' where there is only one) and text to show below the table. */
 export interface Outcome {
   values: Record<string, number>
+  /** What all threads of the process spent, in the unit of the table. */
+  cpu?: number
   note?: string
 }
 
@@ -29,6 +31,8 @@ export interface Line {
   kind: Contender['kind']
   /** One figure a round. */
   samples: number[]
+  /** One a round too, where processor time is measured. */
+  cpu?: number[]
   /** Why there is no figure. */
   missing?: string
   note?: string
@@ -78,6 +82,20 @@ export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2
   return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/** Nanoseconds for each of `count` messages: on the clock, and of processor time in all threads. */
+export async function timed(count: number, work: () => unknown): Promise<{ ns: number; cpu: number }> {
+  const [start, before] = [performance.now(), process.cpuUsage()]
+  const pending = work()
+  if (pending instanceof Promise) await pending
+  const [took, { user, system }] = [performance.now() - start, process.cpuUsage(before)]
+  return { ns: (took * 1e6) / count, cpu: ((user + system) * 1e3) / count }
+}
+
+/** The outcome of passes that were timed. */
+export function ofPasses(passes: readonly { ns: number; cpu: number }[]): Outcome {
+  return { values: { '': median(passes.map(({ ns }) => ns)) }, cpu: median(passes.map(({ cpu }) => cpu)) }
 }
 
 /** What children run: this folder as plain JavaScript, so that no loader changes the code that is measured. */
@@ -146,6 +164,7 @@ function record(lines: Map<string, Line>, contender: Contender, outcome: Outcome
     const name = key === '' ? contender.name : `${contender.name}: ${key}`
     const line = lines.get(name) ?? { name, kind: contender.kind, samples: [] }
     line.samples.push(value)
+    if (outcome.cpu !== undefined) (line.cpu ??= []).push(outcome.cpu)
     if (outcome.note !== undefined) line.note = outcome.note
     lines.set(name, line)
   }

@@ -5,6 +5,8 @@ export interface Verdict {
   what: string
   /** How many times faster than `against`, or the figure itself where that is a limit. */
   value: number
+  /** The same by processor time, which other programs on the machine disturb less. */
+  byCpu?: number
   against: string
   must?: number
   aim?: number
@@ -35,7 +37,10 @@ export function judge(target: Target, lines: readonly Line[]): Verdict | undefin
   if (fastest === undefined) return undefined
   const ratio = median(fastest.samples) / value
   const mark = must === undefined ? '' : ratio < must ? 'BELOW MUST' : ratio < aim! ? 'below aim' : 'ok'
-  return { what, value: ratio, against: fastest.name, ...limits, mark }
+  const cpu = others.flatMap((line) => (line.cpu === undefined ? [] : [median(line.cpu)]))
+  const byCpu =
+    ours.cpu === undefined || cpu.length === 0 ? {} : { byCpu: Math.min(...cpu) / median(ours.cpu) }
+  return { what, value: ratio, ...byCpu, against: fastest.name, ...limits, mark }
 }
 
 /** Lines with their columns padded; the first column is text, the others are aligned to the right. */
@@ -54,30 +59,32 @@ export function columns(rows: readonly (readonly string[])[]): string {
 /** A group's figures. */
 export function showLines(group: Group, lines: readonly Line[]): string {
   const best = Math.min(...lines.flatMap(({ samples }) => (samples.length > 0 ? [median(samples)] : [])))
-  const rows = lines.map(({ name, samples, missing }) =>
+  const rows = lines.map(({ name, samples, cpu, missing }) =>
     missing === undefined
       ? [
           name,
           figure(median(samples)),
           `${figure(Math.min(...samples))} – ${figure(Math.max(...samples))}`,
           `${figure(median(samples) / best)}x`,
+          cpu === undefined ? '' : figure(median(cpu)),
         ]
-      : [name, '-', `not available: ${missing}`, ''],
+      : [name, '-', `not available: ${missing}`, '', ''],
   )
   const notes = [...new Set(lines.flatMap(({ note }) => (note === undefined ? [] : [note])))]
   return [
     `${group.title} (${group.unit})`,
-    columns([['', 'median', 'min – max', 'to fastest'], ...rows]),
+    columns([['', 'median', 'min – max', 'to fastest', 'processor time'], ...rows]),
     ...notes,
   ].join('\n')
 }
 
 /** The verdicts on all groups, in one table. */
 export function showVerdicts(verdicts: readonly { group: string; verdict: Verdict }[]): string {
-  const rows = verdicts.map(({ group, verdict: { what, value, against, must, aim, mark } }) => {
+  const rows = verdicts.map(({ group, verdict: { what, value, byCpu, against, must, aim, mark } }) => {
     const ratio = against === 'limit' ? '' : 'x'
     const limit = (part?: number) => (part === undefined ? '' : `${part}${ratio}`)
-    return [`${group}: ${what}`, `${figure(value)}${ratio}`, limit(must), limit(aim), mark, against]
+    const cpu = byCpu === undefined ? '' : `${figure(byCpu)}x`
+    return [`${group}: ${what}`, `${figure(value)}${ratio}`, limit(must), limit(aim), mark, cpu, against]
   })
-  return columns([['', 'measured', 'must', 'aim', '', 'against'], ...rows])
+  return columns([['', 'measured', 'must', 'aim', '', 'by processor time', 'against'], ...rows])
 }

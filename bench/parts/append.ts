@@ -1,5 +1,6 @@
 import {
-  median,
+  ofPasses,
+  timed,
   type Contender,
   type Group,
   type Job,
@@ -85,16 +86,14 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   if (job['peer'] === 'queue') return runQueue('append', payloads, dir)
   const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
   const store = await openStore(job, dir)
-  const times: number[] = []
+  const times: Awaited<ReturnType<typeof timed>>[] = []
   const end = performance.now() + BUDGET_MS
   while (times.length < MIN_PASSES || (times.length < MAX_PASSES && performance.now() < end)) {
-    const start = performance.now()
-    await store.write(given)
-    times.push(((performance.now() - start) * 1e6) / given.length)
+    times.push(await timed(given.length, () => store.write(given)))
   }
   await verify(payloads, times.length, (see) => store.read(see))
   await store.close()
-  return { values: { '': median(times.slice(1)) } }
+  return ofPasses(times.slice(1))
 }
 
 export const part: Part = { groups, run }

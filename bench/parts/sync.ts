@@ -1,4 +1,12 @@
-import { type Contender, type Group, type Job, type Options, type Outcome, type Part } from '../measure.ts'
+import {
+  type Contender,
+  type Group,
+  type Job,
+  type Options,
+  type Outcome,
+  type Part,
+  timed,
+} from '../measure.ts'
 import { makePayloads, verify } from '../payloads.ts'
 import { openStore } from '../peers/open.ts'
 
@@ -33,15 +41,16 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const store = await openStore(job, dir)
   await store.write(payloads)
   let passes = 0
-  const start = performance.now()
-  do {
-    await store.write(payloads)
-    passes++
-  } while (performance.now() < start + BUDGET_MS)
-  const ns = ((performance.now() - start) * 1e6) / passes / payloads.length
+  const end = performance.now() + BUDGET_MS
+  const { ns, cpu } = await timed(payloads.length, async () => {
+    do {
+      await store.write(payloads)
+      passes++
+    } while (performance.now() < end)
+  })
   await verify(payloads, passes + 1, (see) => store.read(see))
   await store.close()
-  return { values: { '': ns } }
+  return { values: { '': ns / passes }, cpu: cpu / passes }
 }
 
 export const part: Part = { groups: ({ sizes }: Options) => (sizes ?? [64]).map(group), run }
