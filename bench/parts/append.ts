@@ -1,0 +1,99 @@
+import {
+  ofPasses,
+  timed,
+  type Contender,
+  type Group,
+  type Job,
+  type Options,
+  type Outcome,
+  type Part,
+} from '../measure.ts'
+import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
+import { openStore } from '../peers/open.ts'
+import { javaQueue, runQueue } from '../peers/queue.ts'
+
+/** How long a child writes, in passes over its payloads. The first pass is its warm-up. */
+const BUDGET_MS = 400
+const [MIN_PASSES, MAX_PASSES] = [3, 8]
+
+/** `slower` contenders get that many times fewer payloads. */
+function contender(
+  name: string,
+  peer: string,
+  way: string,
+  size: number,
+  slower = 1,
+  text = false,
+): Contender {
+  const count = Math.ceil(Math.min(200_000, 48_000_000 / size) / slower)
+  const kind = peer === 'chronicle' ? 'ours' : 'peer'
+  return { name, kind, job: { part: 'append', peer, way, size, count, text } }
+}
+
+function bytes(size: number): Group {
+  const small = size <= 64
+  return {
+    title: `append, ${size} B`,
+    unit: 'ns a message',
+    contenders: [
+      contender('log.append(bytes)', 'chronicle', 'append', size),
+      contender('log.appendBatch of 256', 'chronicle', 'batch', size),
+      contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size),
+      contender('lmdb, async put', 'lmdb', 'async', size),
+      contender('lmdb, putSync each', 'lmdb', 'each', size, 20),
+      contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2),
+      contender('SQLite NORMAL, one a transaction', 'sqlite', 'each', size, 20),
+      contender('LevelDB, batch of 1000', 'level', 'batch', size, 4),
+      contender('fs.createWriteStream', 'files', 'stream', size),
+      contender('fs.createWriteStream, 1000 a wait', 'files', 'grouped', size),
+      contender('fs.writeSync each', 'files', 'each', size, 4),
+      javaQueue('append', size),
+    ],
+    targets: [
+      { what: 'append(bytes)', line: 'log.append(bytes)', against: 'peer', must: small ? 4.5 : 5, aim: 8 },
+      { what: 'append(bytes)', line: 'log.append(bytes)', against: 'java', must: 1, aim: 1.5 },
+      small
+        ? { what: 'appendBatch of 256', line: 'log.appendBatch of 256', against: 'peer', must: 5.5, aim: 10 }
+        : { what: 'appendBatch of 256', line: 'log.appendBatch of 256', against: 'peer' },
+    ],
+  }
+}
+
+function text(size: number): Group {
+  return {
+    title: `append text, ${size} B`,
+    unit: 'ns a message',
+    contenders: [
+      contender('log.append(string)', 'chronicle', 'append', size, 1, true),
+      contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size, 1, true),
+      contender('lmdb, async put', 'lmdb', 'async', size, 1, true),
+      contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2, true),
+      contender('LevelDB, batch of 1000', 'level', 'batch', size, 4, true),
+      contender('fs.createWriteStream', 'files', 'stream', size, 1, true),
+      contender('fs.createWriteStream, 1000 a wait', 'files', 'grouped', size, 1, true),
+    ],
+    targets: [{ what: 'append(string)', line: 'log.append(string)', against: 'peer', must: 4, aim: 7 }],
+  }
+}
+
+function groups({ sizes }: Options): Group[] {
+  return [...(sizes ?? [64, 1024]).map(bytes), ...(sizes ?? [64]).map(text)]
+}
+
+async function run(job: Job, dir: string): Promise<Outcome> {
+  const size = Number(job['size'])
+  const payloads = makePayloads(size, Number(job['count']))
+  if (job['peer'] === 'queue') return runQueue('append', payloads, dir)
+  const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
+  const store = await openStore(job, dir)
+  const times: Awaited<ReturnType<typeof timed>>[] = []
+  const end = performance.now() + BUDGET_MS
+  while (times.length < MIN_PASSES || (times.length < MAX_PASSES && performance.now() < end)) {
+    times.push(await timed(given.length, () => store.write(given)))
+  }
+  await verify(payloads, times.length, (see) => store.read(see))
+  await store.close()
+  return ofPasses(times.slice(1))
+}
+
+export const part: Part = { groups, run }
