@@ -19,6 +19,7 @@ mod chronicle;
 mod claim;
 mod clock;
 mod control;
+mod creation;
 mod cursor;
 mod directory;
 mod durability;
