@@ -10,7 +10,7 @@ import { folder, fresh, nowhere, opened } from './helpers/temporary.ts'
 import { crc32, crc32ByTable } from './reference/crc.ts'
 import { expectedIndex, readIndex } from './reference/index.ts'
 import { survey, type Found } from './reference/log.ts'
-import { readerNames } from './reference/position.ts'
+import { readPosition, readerNames } from './reference/position.ts'
 
 /** The fields that both readers know of a message. */
 function told(messages: Iterable<Parameters<typeof fields>[0]>): unknown[] {
@@ -116,8 +116,26 @@ test('the index files hold the entries that the document says', (t) => {
   }
 })
 
-test('a log without named readers has no positions', (t) => {
-  t.deepEqual(readerNames(fresh(t).path), [])
+test('both readers find the same positions', async (t) => {
+  const log = fresh(t)
+  t.deepEqual(readerNames(log.path), [])
+  fill(log, 10)
+  for (let round = 0; round < 5; round++) {
+    for (const name of ['billing', 'Zählung', '_']) {
+      for await (const message of log.tail({ name, newFrom: 3 })) {
+        if (message.seq % 3 > 0) message.commit()
+        if (message.seq % 10 === 9) break
+      }
+      log.setReader('moved', round)
+    }
+    const { id } = survey(log.path).control
+    const positions = readerNames(log.path).map((name) => readPosition(log.path, name, id))
+    t.deepEqual(
+      positions.map(({ name, nextSeq }) => ({ name, nextSeq })),
+      log.readers().map(({ name, nextSeq }) => ({ name, nextSeq })),
+    )
+    t.is(positions.length, 4)
+  }
 })
 
 test('damage is refused by kind and place, behind the messages before it', (t) => {
