@@ -1,0 +1,54 @@
+/** What a run is asked for. */
+export interface Task {
+  readonly seed: number
+  /** How many cases or kills, where that is given. */
+  readonly count: number | undefined
+  /** When to stop, in milliseconds of the clock, where that is given. */
+  readonly until: number | undefined
+  /** Harness by harness: every bit instead of a choice of them. */
+  readonly everyBit: boolean
+  /** Where directories of findings are kept. */
+  readonly keep: string
+  readonly progress: (line: string) => void
+}
+
+/** Something that must never happen. */
+export interface Finding {
+  readonly kind:
+    'lost' | 'invented' | 'wrong' | 'crash' | 'hang' | 'untyped' | 'changed' | 'memory' | 'position'
+  readonly what: string
+  /** The directory as it was left, kept to be looked at. */
+  readonly kept: string
+  /** How to see it again. */
+  readonly command: string
+}
+
+/** What a harness did. */
+export interface Summary {
+  /** What was counted, by name: cases, kills, messages. */
+  readonly counts: Readonly<Record<string, number>>
+  readonly findings: readonly Finding[]
+}
+
+export interface Harness {
+  readonly name: string
+  readonly what: string
+  /** The count of the short form, which CI runs. */
+  readonly short: number
+  readonly run: (task: Task) => Promise<Summary>
+}
+
+/** No more findings than this are kept of one run: the first ones tell. */
+export const MAX_FINDINGS = 20
+
+/** Whether a run goes on. */
+export function goesOn({ count, until }: Task, done: number, findings: readonly Finding[]): boolean {
+  if (findings.length >= MAX_FINDINGS) return false
+  if (count !== undefined) return done < count
+  return until !== undefined && Date.now() < until
+}
+
+/** Adds up counts by name. */
+export function add(total: Record<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(more)) total[name] = (total[name] ?? 0) + count
+}
