@@ -5,8 +5,10 @@ export interface Task {
   readonly count: number | undefined
   /** When to stop, in milliseconds of the clock, where that is given. */
   readonly until: number | undefined
-  /** Harness by harness: every bit instead of a choice of them. */
+  /** Whether every bit is flipped, instead of a choice of them. */
   readonly everyBit: boolean
+  /** Whether processes end themselves at places in the core too, which a native part with such places does. */
+  readonly points: boolean
   /** Where directories of findings are kept. */
   readonly keep: string
   readonly progress: (line: string) => void

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { bitrot, runCase } from './bitrot.ts'
+import { kill } from './kill.ts'
 import type { Finding, Harness, Summary, Task } from './harness.ts'
 
-const harnesses: readonly Harness[] = [bitrot]
+const harnesses: readonly Harness[] = [kill, bitrot]
 
 const usage = `npm run torture -- [harness...] [options]
 
@@ -17,6 +18,7 @@ ${harnesses.map(({ name, what }) => `  ${name.padEnd(10)}${what}`).join('\n')}
   --short       so much as a build takes: a few thousand cases
   --cases N     damaged logs, for bitrot
   --kills N     kills, for kill
+  --points      kill: end processes at places in the core too; see docs/TESTING.md
   --every-bit   bitrot: every bit of the small log first
   --case I      bitrot: this case alone
   --seed S      the seed; a random one otherwise`
@@ -27,6 +29,7 @@ interface Options {
   readonly counts: Readonly<Record<string, number | undefined>>
   readonly minutes: number | undefined
   readonly everyBit: boolean
+  readonly points: boolean
   readonly only: number | undefined
 }
 
@@ -50,6 +53,7 @@ function readOptions(): Options {
       case: text,
       short: flag,
       'every-bit': flag,
+      points: flag,
       help: flag,
     },
   })
@@ -75,6 +79,7 @@ function readOptions(): Options {
     counts,
     minutes: numberOf(values.minutes, 'minutes'),
     everyBit: values['every-bit'] === true,
+    points: values.points === true,
     only: numberOf(values.case, 'case'),
   }
 }
@@ -94,7 +99,7 @@ function progressOf(name: string): (line: string) => void {
 }
 
 function taskOf(harness: Harness, options: Options): Task {
-  const { seed, minutes, chosen, everyBit } = options
+  const { seed, minutes, chosen, everyBit, points } = options
   const count = options.counts[harness.name]
   // Without a count or a time, a minute for each.
   const share = ((minutes ?? chosen.length) / chosen.length) * 60_000
@@ -103,6 +108,7 @@ function taskOf(harness: Harness, options: Options): Task {
     count,
     until: count === undefined ? Date.now() + share : undefined,
     everyBit,
+    points,
     keep: mkdtempSync(join(tmpdir(), 'chronicle-torture-')),
     progress: progressOf(harness.name),
   }
@@ -110,7 +116,17 @@ function taskOf(harness: Harness, options: Options): Task {
 
 function tell(name: string, { counts, findings }: Summary, seed: number, seconds: number): void {
   const counted = Object.entries(counts).map(([what, count]) => `${count} ${what}`)
-  const kinds = ['lost', 'invented', 'wrong', 'crash', 'hang'] as const
+  const kinds = [
+    'lost',
+    'invented',
+    'wrong',
+    'position',
+    'untyped',
+    'changed',
+    'crash',
+    'hang',
+    'memory',
+  ] as const
   const found = kinds.map((kind) => `${findings.filter((one) => one.kind === kind).length} ${kind}`)
   if (process.stderr.isTTY) process.stderr.write('\n')
   console.log(`${name}: ${counted.join(', ')}; ${found.join(', ')}; seed ${seed}, ${seconds.toFixed(0)} s`)

@@ -1,0 +1,131 @@
+// A process that is going to be killed. It waits for its role, and is plain JavaScript on the built package so that it starts fast.
+import { openSync, writeSync } from 'node:fs'
+
+import { Chronicle } from '../../dist/index.mjs'
+import { callOf, textOf, typeOf } from './work.mjs'
+
+/** Tells, in a file that outlives this process, what is done and what is under way, before the latter begins. */
+function teller(path) {
+  const file = openSync(path, 'w')
+  const words = new Float64Array(3)
+  return (start, done, underWay) => {
+    words[0] = start
+    words[1] = done
+    words[2] = underWay
+    writeSync(file, words, 0, 24, 0)
+  }
+}
+
+function perform(log, { kind, size }, { seed, life }, seq) {
+  const type = typeOf(seed, life, seq)
+  const text = textOf(seed, life, seq)
+  if (kind === 'batch') {
+    const items = Array.from({ length: size }, (_, index) => ({
+      payload: textOf(seed, life, seq + index),
+      type: typeOf(seed, life, seq + index),
+    }))
+    return log.appendBatch(items).last
+  }
+  if (kind === 'text') return log.append(text, { type })
+  const bytes = Buffer.from(text)
+  if (kind === 'bytes') return log.append(bytes, { type })
+  // Something that is given up first leaves nothing behind.
+  if (seq % 5 === 0) {
+    const given = log.claim(bytes.length * 2)
+    given.write(Buffer.alloc(bytes.length * 2, 0xff))
+    given.abort()
+  }
+  const claim = log.claim(bytes.length)
+  const half = bytes.length >> 1
+  claim.write(bytes.subarray(half), half)
+  claim.write(bytes.subarray(0, half))
+  return claim.publish({ type })
+}
+
+function checkMessage(message, seed, expected) {
+  const text = message.text()
+  const life = Number.parseInt(text, 10)
+  if (message.seq !== expected) throw new Error(`got message ${message.seq}, expected ${expected}`)
+  if (text !== textOf(seed, life, expected) || message.type !== typeOf(seed, life, expected)) {
+    throw new Error(`message ${expected} holds ${text.slice(0, 100)}`)
+  }
+}
+
+const roles = {
+  write(task) {
+    const { dir, told, sync, seed, life } = task
+    const log = Chronicle.open(dir, { segmentBytes: 65_536, sync })
+    log.acquire({ wait: 20_000 })
+    const tell = teller(told)
+    const start = log.nextSeq
+    tell(start, start, start)
+    process.send({ ready: true })
+    let seq = start
+    const step = () => {
+      for (let count = 0; count < 1000; count++) {
+        const call = callOf(seed, life, seq)
+        tell(start, seq, seq + call.size)
+        const last = perform(log, call, task, seq)
+        if (last !== seq + call.size - 1) throw new Error(`${call.kind} at ${seq} ended at ${last}`)
+        seq = last + 1
+      }
+      setImmediate(step)
+    }
+    setImmediate(step)
+  },
+
+  async tail({ dir, seed, from }) {
+    const log = Chronicle.open(dir, { readOnly: true })
+    const tail = log.tail({ from, keepAlive: true })
+    process.send({ ready: true })
+    let expected
+    try {
+      for await (const message of tail) {
+        checkMessage(message, seed, expected ?? message.seq)
+        expected = message.seq + 1
+      }
+    } catch (error) {
+      // A pruner was here.
+      if (error.code !== 'ERR_CHRONICLE_GAP') throw error
+      setInterval(() => undefined, 1000)
+    }
+  },
+
+  async commit({ dir, told, seed, name }) {
+    const log = Chronicle.open(dir)
+    let tail
+    for (;;) {
+      try {
+        tail = log.tail({ name, keepAlive: true })
+        break
+      } catch (error) {
+        if (error.code !== 'ERR_CHRONICLE_GAP') throw error
+        log.setReader(name, error.first)
+      }
+    }
+    const tell = teller(told)
+    const start = tail.committed
+    tell(start, start, start)
+    process.send({ ready: true })
+    let expected = start
+    let committed = start
+    for await (const message of tail) {
+      checkMessage(message, seed, expected)
+      expected = message.seq + 1
+      if (message.seq % 3 === 0) {
+        tell(start, committed, expected)
+        message.commit()
+        committed = expected
+      }
+    }
+  },
+
+  prune({ dir, keepMessages }) {
+    const log = Chronicle.open(dir)
+    process.send({ ready: true })
+    setInterval(() => log.prune({ keepMessages }), 1)
+  },
+}
+
+process.once('message', (task) => roles[task.role](task))
+process.send({ started: true })
