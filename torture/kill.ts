@@ -114,7 +114,7 @@ class Killing {
     await pause(random.below(25))
     await this.#killAll(({ role }) => role?.role === 'write' || role?.role === 'prune' || random.oneIn(2))
     add(this.#counts, this.#ledger.afterWriter(life))
-    for (const name of READERS) this.#ledger.afterCommitter(name)
+    for (const name of READERS) add(this.#counts, this.#ledger.afterCommitter(name))
   }
 
   /** Who joins the writer: at most three at a time, each name once. */

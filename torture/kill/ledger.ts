@@ -134,12 +134,12 @@ export class Ledger {
     must(batchRemaining === left, 'wrong', () => `${seq} says ${batchRemaining} follow, not ${left}`)
   }
 
-  /** Looks at the position of a named reader whose process may run, or was killed. */
-  afterCommitter(name: string): void {
+  /** Looks at the position of a named reader whose process may run, or was killed. Returns what was seen. */
+  afterCommitter(name: string): Readonly<Record<string, number>> {
     const before = readTold(this.told(`reader-${name}`))
     if (!readerNames(this.#dir).includes(name)) {
       must(before === undefined && !this.#positions.has(name), 'position', () => `${name} is gone`)
-      return
+      return {}
     }
     const { nextSeq } = readPosition(this.#dir, name, readControl(join(this.#dir, 'control')).id)
     const after = readTold(this.told(`reader-${name}`))
@@ -156,6 +156,7 @@ export class Ledger {
       () => `${name} is at ${nextSeq}, pruned to ${this.#firstSeq}`,
     )
     this.#positions.set(name, nextSeq)
+    return { 'messages committed': nextSeq - (known ?? nextSeq) }
   }
 }
 
