@@ -48,7 +48,7 @@ export function openSegment(dir: string, base: number, id: string): Segment {
   const size = file.readBigUInt64LE(48)
   check(size <= MAX_SEGMENT && size % 4096n === 0n, 'OUT_OF_BOUNDS', 'size', { path, offset: 48 })
   check(size <= file.length, 'TRUNCATED', 'shorter than its size', { path, offset: file.length })
-  check(size === BigInt(file.length), 'CORRUPT', 'longer than its size', { path, offset: 48 })
+  check(size === BigInt(file.length), 'CORRUPT', 'longer than its size', { path, offset: Number(size) })
   const reserved = file.subarray(76, 4092).every((byte) => byte === 0)
   check(reserved, 'UNSUPPORTED_FEATURE', 'reserved byte', { path, offset: 76 })
   const [timestampNs, epoch] = [file.readBigUInt64LE(64), file.readUInt32LE(72)]

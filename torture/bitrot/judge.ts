@@ -108,6 +108,7 @@ export async function judge(dir: string, sample: Sample, random: Random): Promis
   const damaged = readFiles(dir)
   const walked = judgeReading(dir, sample, random)
   requireSame(dir, damaged, 'reading')
+  requireAgreement(dir, walked)
   const sound = await judgeVerify(dir, sample, walked)
   requireSame(dir, damaged, 'verify')
   const refused = judgeWriting(dir, sample, damaged, walked)
@@ -140,6 +141,23 @@ function judgeReading(dir: string, sample: Sample, random: Random): Walked {
     return walked
   } finally {
     opened.close()
+  }
+}
+
+/** Both readers come to the same end for the same reason. */
+function requireAgreement(dir: string, { count, code }: Walked): void {
+  let [other, kind]: [number, string | undefined] = [0, undefined]
+  try {
+    const { messages, refusal } = survey(dir)
+    ;[other, kind] = [messages.length, refusal?.kind]
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    kind = error.kind
+  }
+  const otherCode = kind && `ERR_CHRONICLE_${kind}`
+  if (count !== other || code !== otherCode) {
+    const [here, there] = [`${code} behind ${count}`, `${otherCode} behind ${other}`]
+    throw new Fault('wrong', `reading ends with ${here} messages, the reference with ${there}`)
   }
 }
 
