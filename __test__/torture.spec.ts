@@ -117,7 +117,7 @@ test('the judge of damaged logs finds nothing in a sound one', async (t) => {
   const { sample, dir } = await sampleOf(t)
   for (const boot of [sample, inAnotherBoot(sample)]) {
     writeFiles(dir, boot.files)
-    t.deepEqual(await judge(dir, boot, new Random(1)), { outcome: 'whole' })
+    t.is(await judge(dir, boot, new Random(1)), 'whole')
   }
 })
 

@@ -22,24 +22,43 @@ export const bitrot: Harness = {
   name: 'bitrot',
   what: 'damaged files give the right data or a typed error',
   short: 3000,
-  run: async (task) => {
-    const folder = mkdtempSync(join(memory, 'chronicle-bitrot-'))
-    const counts: Record<string, number> = { cases: 0 }
-    const findings: Finding[] = []
-    let next = 0
-    try {
-      while (goesOn(task, next, findings)) {
-        const last = Math.min(next + GROUP, task.count ?? Infinity)
-        const { seed, keep, everyBit } = task
-        add(counts, await runGroup({ folder, keep, seed, first: next, last, everyBit }, findings))
-        next = last
-        task.progress(`${next} damaged logs, ${findings.length} findings`)
-      }
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
+  run: (task) => runAll(task, false),
+}
+
+/** Writes other values under right checksums, and lets everything read and open them. */
+export const forge: Harness = {
+  name: 'forge',
+  what: 'forged files give an end or a typed error',
+  short: 3000,
+  run: (task) => runAll(task, true),
+}
+
+async function runAll(task: Task, isForged: boolean): Promise<Summary> {
+  const folder = mkdtempSync(join(memory, 'chronicle-bitrot-'))
+  const counts: Record<string, number> = { cases: 0 }
+  const findings: Finding[] = []
+  let next = 0
+  try {
+    while (goesOn(task, next, findings)) {
+      const last = Math.min(next + GROUP, task.count ?? Infinity)
+      add(counts, await runGroup(groupOf(task, isForged, folder, next, last), findings))
+      next = last
+      task.progress(`${next} damaged logs, ${findings.length} findings`)
     }
-    return { counts, findings } satisfies Summary
-  },
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { counts, findings }
+}
+
+function groupOf(
+  { seed, keep, everyBit }: Task,
+  isForged: boolean,
+  folder: string,
+  first: number,
+  last: number,
+): Group {
+  return { folder, keep, seed, first, last, everyBit, forge: isForged }
 }
 
 async function runGroup(group: Group, findings: Finding[]): Promise<Record<string, number>> {
@@ -90,21 +109,21 @@ function currentCase({ folder }: Group): string {
 
 function crashed(group: Group, kind: 'crash' | 'hang', how: string): Finding {
   const index = Number(currentCase(group))
-  const kept = join(group.keep, `bitrot-${group.seed}-${index}`)
+  const kept = join(group.keep, `${group.forge ? 'forge' : 'bitrot'}-${group.seed}-${index}`)
   cpSync(join(group.folder, 'log'), join(kept, 'left'), { recursive: true })
   return { kind, what: `case ${index}: ${how}`, kept, command: commandOf(group, index) }
 }
 
-function commandOf({ seed, everyBit }: Group, index: number): string {
-  return `npm run torture -- bitrot --seed ${seed} --case ${index}${everyBit ? ' --every-bit' : ''}`
+function commandOf({ seed, everyBit, forge }: Group, index: number): string {
+  const name = forge ? 'forge' : 'bitrot'
+  return `npm run torture -- ${name} --seed ${seed} --case ${index}${everyBit ? ' --every-bit' : ''}`
 }
 
 /** One case of a run again. */
-export async function runCase(task: Task, index: number): Promise<Summary> {
+export async function runCase(task: Task, isForged: boolean, index: number): Promise<Summary> {
   const folder = mkdtempSync(join(memory, 'chronicle-bitrot-'))
   const findings: Finding[] = []
-  const { seed, keep, everyBit } = task
-  const counts = await runGroup({ folder, keep, seed, first: index, last: index + 1, everyBit }, findings)
+  const counts = await runGroup(groupOf(task, isForged, folder, index, index + 1), findings)
   rmSync(folder, { recursive: true, force: true })
   return { counts, findings }
 }

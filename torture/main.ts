@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
-import { bitrot, runCase } from './bitrot.ts'
+import { bitrot, forge, runCase } from './bitrot.ts'
 import { kill } from './kill.ts'
 import type { Finding, Harness, Summary, Task } from './harness.ts'
 
-const harnesses: readonly Harness[] = [kill, bitrot]
+const harnesses: readonly Harness[] = [kill, bitrot, forge]
 
 const usage = `npm run torture -- [harness...] [options]
 
@@ -16,11 +16,11 @@ ${harnesses.map(({ name, what }) => `  ${name.padEnd(10)}${what}`).join('\n')}
 
   --minutes M   the time for all harnesses together
   --short       so much as a build takes: a few thousand cases
-  --cases N     damaged logs, for bitrot
+  --cases N     damaged or forged logs, for bitrot and forge
   --kills N     kills, for kill
   --points      kill: end processes at places in the core too; see docs/TESTING.md
   --every-bit   bitrot: every bit of the small log first
-  --case I      bitrot: this case alone
+  --case I      bitrot or forge: this case alone
   --planted N   with a native part of the feature fault: plant N in it, and fail where no harness finds it
   --seed S      the seed; a random one otherwise`
 
@@ -67,10 +67,11 @@ function readOptions(): Options {
   const unknown = positionals.find((name) => !harnesses.some((harness) => harness.name === name))
   if (unknown !== undefined) throw new Error(`there is no harness ${unknown}\n\n${usage}`)
   const only = numberOf(values.case, 'case')
-  const names = only === undefined ? positionals : ['bitrot']
+  const names = only === undefined || positionals.includes('forge') ? positionals : ['bitrot']
   const chosen = names.length === 0 ? harnesses : harnesses.filter(({ name }) => names.includes(name))
   const short = values.short === true
-  const given = { bitrot: numberOf(values.cases, 'cases'), kill: numberOf(values.kills, 'kills') }
+  const cases = numberOf(values.cases, 'cases')
+  const given = { bitrot: cases, forge: cases, kill: numberOf(values.kills, 'kills') }
   const counts = Object.fromEntries(
     harnesses.map(({ name, short: few }) => [
       name,
@@ -149,7 +150,8 @@ async function main(): Promise<void> {
   for (const harness of options.chosen) {
     const task = taskOf(harness, options)
     const started = Date.now()
-    const summary = only === undefined ? await harness.run(task) : await runCase(task, only)
+    const summary =
+      only === undefined ? await harness.run(task) : await runCase(task, harness === forge, only)
     tell(harness.name, summary, options.seed, (Date.now() - started) / 1000)
     found ||= summary.findings.length > 0
   }

@@ -6,7 +6,8 @@ import { MAX_FINDINGS } from '../harness.ts'
 import { Random } from '../random.ts'
 import { bitCount, nthBit, randomDamage, type Damage } from './damage.ts'
 import { Fault, judge } from './judge.ts'
-import { inAnotherBoot, makeSample, writeFiles, type Sample } from './sample.ts'
+import { endure, forged } from './forge.ts'
+import { inAnotherBoot, makeSample, writeFiles, type Files, type Sample } from './sample.ts'
 
 /** What a child is to do. */
 export interface Group {
@@ -16,6 +17,8 @@ export interface Group {
   readonly first: number
   readonly last: number
   readonly everyBit: boolean
+  /** Whether fields are forged under right checksums, instead of damage that nobody meant. */
+  readonly forge: boolean
 }
 
 /** What a child says: at the end of each case that found something, and of all. */
@@ -38,6 +41,26 @@ function damageOf(samples: Samples, group: Group, index: number, random: Random)
   return [sample, randomDamage(sample, random)]
 }
 
+/** What a case starts from. */
+interface Case {
+  readonly sample: Sample
+  readonly files: Files
+  readonly what: string
+}
+
+function damage(samples: Samples, group: Group, index: number, random: Random): Case {
+  const [sample, { name, bytes, what }] = damageOf(samples, group, index, random)
+  const files = new Map(sample.files)
+  if (bytes === undefined) files.delete(name)
+  else files.set(name, bytes)
+  return { sample, files, what }
+}
+
+function forge(samples: Samples, random: Random): Case {
+  const sample = (random.oneIn(10) ? samples.larger : samples.small)[random.below(2)]!
+  return { sample, ...forged(sample, random) }
+}
+
 async function run(group: Group): Promise<void> {
   const { folder, keep, seed, first, last } = group
   mkdirSync(folder, { recursive: true })
@@ -53,19 +76,18 @@ async function run(group: Group): Promise<void> {
   for (let index = first; index < last && faults < MAX_FINDINGS; index++) {
     writeSync(at, `${index}`.padEnd(20), 0)
     const random = new Random(seed, index)
-    const [sample, { name, bytes, what }] = damageOf(samples, group, index, random)
-    const files = new Map(sample.files)
-    if (bytes === undefined) files.delete(name)
-    else files.set(name, bytes)
+    const { sample, files, what } = group.forge
+      ? forge(samples, random)
+      : damage(samples, group, index, random)
     writeFiles(dir, files)
     try {
-      const { outcome } = await judge(dir, sample, random)
+      const outcome = group.forge ? await endure(dir, files, random) : await judge(dir, sample, random)
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
       const { rss } = process.memoryUsage()
       if (rss > MAX_RSS) throw new Fault('memory', `${rss} bytes are resident`)
     } catch (error) {
       faults++
-      const kept = join(keep, `bitrot-${seed}-${index}`)
+      const kept = join(keep, `${group.forge ? 'forge' : 'bitrot'}-${seed}-${index}`)
       cpSync(dir, join(kept, 'left'), { recursive: true })
       writeFiles(join(kept, 'damaged'), files)
       writeFiles(join(kept, 'sound'), sample.files)

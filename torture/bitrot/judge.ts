@@ -98,13 +98,8 @@ interface Walked {
   readonly code: string | undefined
 }
 
-/** What happened to a damaged log, for the statistics. */
-export interface Verdict {
-  readonly outcome: string
-}
-
-/** Everything that is done with one damaged log in `dir`. */
-export async function judge(dir: string, sample: Sample, random: Random): Promise<Verdict> {
+/** Everything that is done with one damaged log in `dir`. Returns what happened, for the statistics. */
+export async function judge(dir: string, sample: Sample, random: Random): Promise<string> {
   const damaged = readFiles(dir)
   const walked = judgeReading(dir, sample, random)
   requireSame(dir, damaged, 'reading')
@@ -116,7 +111,7 @@ export async function judge(dir: string, sample: Sample, random: Random): Promis
     writeFiles(dir, damaged)
     await judgeRepair(dir, sample, walked)
   }
-  return { outcome: walked.code ?? refused ?? (sound ? 'whole' : 'whole, reported') }
+  return walked.code ?? refused ?? (sound ? 'whole' : 'whole, reported')
 }
 
 function judgeReading(dir: string, sample: Sample, random: Random): Walked {
