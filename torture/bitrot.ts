@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import type { Group, Said } from './bitrot/child.ts'
-import { add, goesOn, type Finding, type Harness, type Summary, type Task } from './harness.ts'
+import { add, found, goesOn, type Finding, type Harness, type Summary, type Task } from './harness.ts'
 
 const child = fileURLToPath(new URL('bitrot/child.ts', import.meta.url))
 
@@ -41,7 +41,7 @@ async function runAll(task: Task, isForged: boolean): Promise<Summary> {
   try {
     while (goesOn(task, next, findings)) {
       const last = Math.min(next + GROUP, task.count ?? Infinity)
-      add(counts, await runGroup(groupOf(task, isForged, folder, next, last), findings))
+      add(counts, await runGroup(task, groupOf(task, isForged, folder, next, last), findings))
       next = last
       task.progress(`${next} damaged logs, ${findings.length} findings`)
     }
@@ -61,13 +61,13 @@ function groupOf(
   return { folder, keep, seed, first, last, everyBit, forge: isForged }
 }
 
-async function runGroup(group: Group, findings: Finding[]): Promise<Record<string, number>> {
+async function runGroup(task: Task, group: Group, findings: Finding[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
   const worker = fork(child, [JSON.stringify(group)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   worker.on('message', (said: Said) => {
     if ('fault' in said) {
       const { kind, what, index, kept } = said.fault
-      findings.push({ kind, what, kept, command: commandOf(group, index) })
+      found(task, findings, { kind, what, kept, command: commandOf(group, index) })
     } else {
       counts['cases'] = said.done
       if (group.everyBit)
@@ -79,7 +79,7 @@ async function runGroup(group: Group, findings: Finding[]): Promise<Record<strin
   const [code, signal] = (await once(worker, 'close')) as [number | null, string | null]
   const hung = watch()
   if (code !== 0)
-    findings.push(crashed(group, hung ? 'hang' : 'crash', `exit code ${code}, signal ${signal}`))
+    found(task, findings, crashed(group, hung ? 'hang' : 'crash', `exit code ${code}, signal ${signal}`))
   return counts
 }
 
@@ -123,7 +123,7 @@ function commandOf({ seed, everyBit, forge }: Group, index: number): string {
 export async function runCase(task: Task, isForged: boolean, index: number): Promise<Summary> {
   const folder = mkdtempSync(join(memory, 'chronicle-bitrot-'))
   const findings: Finding[] = []
-  const counts = await runGroup(groupOf(task, isForged, folder, index, index + 1), findings)
+  const counts = await runGroup(task, groupOf(task, isForged, folder, index, index + 1), findings)
   rmSync(folder, { recursive: true, force: true })
   return { counts, findings }
 }

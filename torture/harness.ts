@@ -12,6 +12,8 @@ export interface Task {
   /** Where directories of findings are kept. */
   readonly keep: string
   readonly progress: (line: string) => void
+  /** Tells of a finding at once: a run may be long. */
+  readonly report: (finding: Finding) => void
 }
 
 /** Something that must never happen. */
@@ -42,6 +44,12 @@ export interface Harness {
 
 /** No more findings than this are kept of one run: the first ones tell. */
 export const MAX_FINDINGS = 20
+
+/** Tells of a finding and keeps it for the summary. */
+export function found(task: Task, findings: Finding[], finding: Finding): void {
+  findings.push(finding)
+  task.report(finding)
+}
 
 /** Whether a run goes on. */
 export function goesOn({ count, until }: Task, done: number, findings: readonly Finding[]): boolean {

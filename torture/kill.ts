@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { Chronicle, verify } from '../index.ts'
-import { add, goesOn, type Finding, type Harness, type Task } from './harness.ts'
+import { add, found, goesOn, type Finding, type Harness, type Task } from './harness.ts'
 import { Crew, type Member, type Role } from './kill/crew.ts'
 import { Ledger, Violation } from './kill/ledger.ts'
 import { Random } from './random.ts'
@@ -183,6 +183,6 @@ class Killing {
     const kept = join(keep, `kill-${seed}-${this.#findings.length}`)
     if (existsSync(this.#dir)) cpSync(this.#dir, kept, { recursive: true })
     const command = `npm run torture -- kill --kills ${this.#counts['kills']! + 50} --seed ${seed}${points ? ' --points' : ''}`
-    this.#findings.push({ kind, what: `life ${this.#life}: ${message}`, kept, command })
+    found(this.#task, this.#findings, { kind, what: `life ${this.#life}: ${message}`, kept, command })
   }
 }

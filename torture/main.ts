@@ -90,6 +90,11 @@ function readOptions(): Options {
   }
 }
 
+function report({ kind, what, kept, command }: Finding): void {
+  if (process.stderr.isTTY) process.stderr.write('\n')
+  console.log(`  ${kind}: ${what}\n    kept in ${kept}\n    ${command}`)
+}
+
 /** Rewrites one line on a terminal; elsewhere it says something every so often. */
 function progressOf(name: string): (line: string) => void {
   const started = Date.now()
@@ -117,6 +122,7 @@ function taskOf(harness: Harness, options: Options): Task {
     points,
     keep: mkdtempSync(join(tmpdir(), 'chronicle-torture-')),
     progress: progressOf(harness.name),
+    report,
   }
 }
 
@@ -136,9 +142,6 @@ function tell(name: string, { counts, findings }: Summary, seed: number, seconds
   const found = kinds.map((kind) => `${findings.filter((one) => one.kind === kind).length} ${kind}`)
   if (process.stderr.isTTY) process.stderr.write('\n')
   console.log(`${name}: ${counted.join(', ')}; ${found.join(', ')}; seed ${seed}, ${seconds.toFixed(0)} s`)
-  for (const { kind, what, kept, command } of findings as Finding[]) {
-    console.log(`  ${kind}: ${what}\n    kept in ${kept}\n    ${command}`)
-  }
 }
 
 async function main(): Promise<void> {

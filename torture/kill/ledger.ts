@@ -49,7 +49,7 @@ export class Ledger {
   readonly #dir: string
   readonly #seed: number
   readonly #lives: Life[] = []
-  readonly #positions = new Map<string, number>()
+  readonly #positions = new Map<string, { readonly seq: number; readonly firstSeq: number }>()
   #end = 0
   #firstSeq = 0
 
@@ -143,20 +143,17 @@ export class Ledger {
     }
     const { nextSeq } = readPosition(this.#dir, name, readControl(join(this.#dir, 'control')).id)
     const after = readTold(this.told(`reader-${name}`))
-    const least = Math.max(before?.done ?? 0, this.#positions.get(name) ?? 0)
-    must(nextSeq >= least, 'position', () => `${name} is at ${nextSeq}, it has committed ${least}`)
     const known = this.#positions.get(name)
-    // A reader that has told nothing yet stands where it was, or, where it is new, at a message that is there.
-    const most = Math.max(least, after?.underWay ?? known ?? this.#end)
+    const least = Math.max(before?.done ?? 0, known?.seq ?? 0)
+    must(nextSeq >= least, 'position', () => `${name} is at ${nextSeq}, it has committed ${least}`)
+    // One that has told nothing yet stands where it was, or, where it is new or met a gap, at a message that is there.
+    const most = Math.max(least, this.#firstSeq, after?.underWay ?? known?.seq ?? this.#end)
     must(nextSeq <= most, 'position', () => `${name} is at ${nextSeq}, it has read to ${most}`)
-    // A prune keeps what a named reader has still to read, from the moment that the reader is there.
-    must(
-      known === undefined || this.#firstSeq <= nextSeq,
-      'lost',
-      () => `${name} is at ${nextSeq}, pruned to ${this.#firstSeq}`,
-    )
-    this.#positions.set(name, nextSeq)
-    return { 'messages committed': nextSeq - (known ?? nextSeq) }
+    // From the moment that the reader is there, a prune keeps what it has still to read. While it was made, one may have run.
+    const kept = Math.max(nextSeq, known?.firstSeq ?? this.#firstSeq)
+    must(this.#firstSeq <= kept, 'lost', () => `${name} is at ${nextSeq}, pruned to ${this.#firstSeq}`)
+    this.#positions.set(name, { seq: nextSeq, firstSeq: this.#firstSeq })
+    return { 'messages committed': nextSeq - (known?.seq ?? nextSeq) }
   }
 }
 
