@@ -12,10 +12,11 @@ export interface Control {
   readonly segmentBytes: number
   readonly headSeq: number
   readonly durableSeq: number
-  /** The larger of the two checksummed slots. */
+  /** What is durable, at the least: the larger of its two slots. */
   readonly durablePoint: number
   readonly writerPid: number
   readonly epoch: number
+  /** Segments that start below this were pruned: the larger of its two slots. */
   readonly firstSeq: number
   /** Whether the log was last recovered in this boot of this machine. */
   readonly sameBoot: boolean
@@ -33,16 +34,16 @@ export function readControl(path: string): Control {
     segmentBytes: Number(segmentBytes),
     headSeq: Number(file.readBigUInt64LE(128)),
     durableSeq: Number(file.readBigUInt64LE(192)),
-    durablePoint: Math.max(durableSlot(file, 384), durableSlot(file, 448)),
+    durablePoint: Math.max(slot(file, 384), slot(file, 448)),
     writerPid: file.readUInt32LE(256),
     epoch: file.readUInt32LE(260),
-    firstSeq: Number(file.readBigUInt64LE(264)),
+    firstSeq: Math.max(slot(file, 512), slot(file, 576)),
     sameBoot: isThisBoot(file.subarray(320, 340)),
   }
 }
 
 /** The value of a slot, or 0 where it does not count. */
-function durableSlot(file: Buffer, offset: number): number {
+function slot(file: Buffer, offset: number): number {
   const whole = crc32(file.subarray(offset, offset + 8)) === file.readUInt32LE(offset + 8)
   return whole ? Number(file.readBigUInt64LE(offset)) : 0
 }

@@ -65,13 +65,11 @@ export class Log implements Iterable<Message> {
     check(existsSync(path) || bases.length === 0, 'CORRUPT', 'segments without control', { path })
     this.dir = dir
     this.control = readControl(path)
-    const first = bases[0]
     const { firstSeq } = this.control
-    check(first !== undefined && first <= firstSeq, 'MISSING_SEGMENT', 'no first segment', {
-      path: segmentPath(dir, firstSeq),
-      seq: firstSeq,
-    })
-    this.firstSeq = first
+    // Lower ones were pruned, and their removal did not come off.
+    const where = { path: segmentPath(dir, firstSeq), seq: firstSeq }
+    check(bases.includes(firstSeq), 'MISSING_SEGMENT', 'no first segment', where)
+    this.firstSeq = firstSeq
   }
 
   *[Symbol.iterator](): Generator<Message, void> {

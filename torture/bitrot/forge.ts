@@ -20,6 +20,8 @@ const forms: Readonly<Record<string, readonly Form[]>> = {
     { start: 320, checksumAt: 16, fields: [[0, 8]] },
     { start: 384, checksumAt: 8, fields: [[0, 8]] },
     { start: 448, checksumAt: 8, fields: [[0, 8]] },
+    { start: 512, checksumAt: 8, fields: [[0, 8]] },
+    { start: 576, checksumAt: 8, fields: [[0, 8]] },
   ],
   index: [
     { start: 0, checksumAt: 60, fields: [...preamble, [40, 8], [48, 4]] },
@@ -83,7 +85,8 @@ const bareWords = [
   [192, 8],
   [256, 4],
   [260, 4],
-  [264, 8],
+  [264, 4],
+  [268, 4],
 ] as const
 
 function formOf(sample: Sample, name: string, random: Random): Form | undefined {
@@ -102,7 +105,7 @@ export function forged(sample: Sample, random: Random): { files: Files; what: st
   const files = new Map(sample.files)
   const whats: string[] = []
   for (let count = 1 + random.below(3); count > 0; count--) {
-    const name = random.pick([...files.keys()].filter((name) => name !== 'writer.lock'))
+    const name = random.pick([...files.keys()].filter((name) => !name.endsWith('.lock')))
     const bytes = Buffer.from(files.get(name)!)
     if (name === 'control' && random.oneIn(2)) {
       whats.push(`${name} ${forgeField(bytes, random.pick(bareWords), random)}`)
