@@ -105,6 +105,7 @@ async function everything(dir: string): Promise<Given> {
     given.claimed(claim.publish({ type: 77 }), 77, Buffer.concat([Buffer.alloc(100), payloadOf(40)], 500))
     await readAs(log, 'billing', 5)
     if (opening === 1) await readAs(log, 'prüfung 2', 50)
+    await log.sync()
     log.close()
   }
   return given

@@ -12,11 +12,11 @@ export interface Control {
   readonly segmentBytes: number
   readonly headSeq: number
   readonly durableSeq: number
-  /** The larger of the two checksummed slots. */
+  /** What is durable, at the least: the larger of its two slots. */
   readonly durablePoint: number
   readonly writerPid: number
   readonly epoch: number
-  /** Likewise. */
+  /** Segments that start below this were pruned: the larger of its two slots. */
   readonly firstSeq: number
   /** Whether the log was last recovered in this boot of this machine. */
   readonly sameBoot: boolean

@@ -66,10 +66,9 @@ export class Log implements Iterable<Message> {
     this.dir = dir
     this.control = readControl(path)
     const { firstSeq } = this.control
-    check(bases.includes(firstSeq), 'MISSING_SEGMENT', 'no first segment', {
-      path: segmentPath(dir, firstSeq),
-      seq: firstSeq,
-    })
+    // Lower ones were pruned, and their removal did not come off.
+    const where = { path: segmentPath(dir, firstSeq), seq: firstSeq }
+    check(bases.includes(firstSeq), 'MISSING_SEGMENT', 'no first segment', where)
     this.firstSeq = firstSeq
   }
 

@@ -41,5 +41,6 @@ export function readPosition(dir: string, name: string, id: string): Position {
 function readSlot(file: Buffer, offset: number): { generation: bigint; nextSeq: number }[] {
   const [generation, seq] = [file.readBigUInt64LE(offset), file.readBigUInt64LE(offset + 8)]
   const whole = crc32(file.subarray(offset, offset + 16)) === file.readUInt32LE(offset + 16)
-  return whole && generation !== 0n && seq <= MAX_SEQ ? [{ generation, nextSeq: Number(seq) }] : []
+  const counts = generation !== 0n && generation !== 2n ** 64n - 1n
+  return whole && counts && seq <= MAX_SEQ ? [{ generation, nextSeq: Number(seq) }] : []
 }

@@ -53,7 +53,7 @@ export function randomDamage(sample: Sample, random: Random): Damage {
 
 /** Segments mostly, and each other kind of file often enough. */
 function pickFile({ files }: Sample, random: Random): string {
-  const names = [...files.keys()].filter((name) => name !== 'writer.lock')
+  const names = [...files.keys()].filter((name) => !name.endsWith('.lock'))
   const ending = random.pick(['.seg', '.seg', '.seg', '.idx', 'control', 'readers/'])
   return random.pick(names.filter((name) => name.endsWith(ending) || name.startsWith(ending)))
 }

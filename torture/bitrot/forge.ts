@@ -105,7 +105,7 @@ export function forged(sample: Sample, random: Random): { files: Files; what: st
   const files = new Map(sample.files)
   const whats: string[] = []
   for (let count = 1 + random.below(3); count > 0; count--) {
-    const name = random.pick([...files.keys()].filter((name) => name !== 'writer.lock'))
+    const name = random.pick([...files.keys()].filter((name) => !name.endsWith('.lock')))
     const bytes = Buffer.from(files.get(name)!)
     if (name === 'control' && random.oneIn(2)) {
       whats.push(`${name} ${forgeField(bytes, random.pick(bareWords), random)}`)

@@ -88,7 +88,7 @@ async function readAs(log: Chronicle, name: string, commits: readonly number[]):
 }
 
 function usedOf(dir: string, name: string, bytes: Buffer, messages: readonly Message[]): number {
-  if (name === 'control') return 512
+  if (name === 'control') return 640
   if (name.startsWith('readers/')) return 1044
   if (!name.endsWith('.seg')) return bytes.length
   // The header of END, or of the next message, belongs to what is used.

@@ -132,5 +132,7 @@ const roles = {
   },
 }
 
+// Nobody is left to kill it.
+process.once('disconnect', () => process.exit())
 process.once('message', (task) => roles[task.role](task))
 process.send({ started: true })

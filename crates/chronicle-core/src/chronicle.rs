@@ -228,10 +228,14 @@ impl Inner {
     /// The first seqs of the segments that may be looked into: before a recovery, not those that it may set aside.
     pub(crate) fn readable_bases(&self) -> Result<Vec<u64>> {
         let mut bases = self.bases()?;
-        if let Some(end) = self.unrecovered_end()? {
-            bases.truncate(bases.partition_point(|&base| base < end).max(1));
-        }
+        bases.truncate(bases.partition_point(|&base| base < self.readable_end()).max(1));
         Ok(bases)
+    }
+
+    /// What nobody may read from: before a recovery, where that will cut the log. What makes this unknown is told by the record or
+    /// segment that is meant, to the reader that gets there.
+    pub(crate) fn readable_end(&self) -> u64 {
+        self.unrecovered_end().ok().flatten().unwrap_or(u64::MAX)
     }
 
     pub(crate) fn missing(&self, base: u64) -> Error {

@@ -28,7 +28,7 @@ impl Cursor {
     /// A cursor that starts at `seq`, in the segment that holds it or will hold it.
     pub(crate) fn at(inner: &Inner, seq: u64) -> Result<Self> {
         let bases = inner.readable_bases()?;
-        let start = seq.min(inner.unrecovered_end()?.unwrap_or(u64::MAX));
+        let start = seq.min(inner.readable_end());
         let behind = bases.partition_point(|&base| base <= start);
         if behind == 0 {
             return Err(gap(inner, seq, bases[0]));
@@ -42,7 +42,7 @@ impl Cursor {
     /// A cursor in the last segment before which no message is as late as `timestamp_ns`.
     pub(crate) fn at_time(inner: &Inner, timestamp_ns: u64) -> Result<Self> {
         let bases = inner.readable_bases()?;
-        let end = inner.unrecovered_end()?.unwrap_or(u64::MAX);
+        let end = inner.readable_end();
         let (mut low, mut high) = (0, bases.len());
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
@@ -173,24 +173,29 @@ impl Cursor {
     /// Finds the places of the messages between an earlier mark and this place. False where the log begins.
     fn look_back(&mut self, inner: &Inner) -> Result<bool> {
         let target = self.place.seq;
-        if target == self.segment.header.base_seq {
+        let mut segment = Arc::clone(&self.segment);
+        if target == segment.header.base_seq {
             let bases = inner.bases()?;
             let before = bases.partition_point(|&base| base < target);
             if before == 0 || target <= inner.first_seq()? {
                 return Ok(false);
             }
-            self.segment = inner.segment(bases[before - 1])?;
+            segment = inner.segment(bases[before - 1])?;
         }
-        let mut place = index::seek(&inner.directory, &self.segment, |mark| mark.seq < target);
+        let mut place = index::seek(&inner.directory, &segment, |mark| mark.seq < target);
+        let mut found = Vec::new();
         while place.seq < target {
-            match record::read(&self.segment, &place)? {
+            match record::read(&segment, &place)? {
                 Record::Message(header) => {
-                    self.behind.push(place);
+                    found.push(place);
                     place = place.after(&header);
                 }
-                _ => return Err(record::vanished(&self.segment, &place)),
+                Record::End => return Err(inner.missing(place.seq)),
+                Record::Unpublished => return Err(record::vanished(&segment, &place)),
             }
         }
+        // Only now: an error must come again, and not be stepped over.
+        (self.segment, self.behind) = (segment, found);
         Ok(true)
     }
 

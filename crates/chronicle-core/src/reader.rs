@@ -200,10 +200,8 @@ impl Reader {
     /// corruption.
     #[cold]
     fn peek_unrecovered(&mut self) -> Result<Option<MessageHeader>> {
-        // What makes the end unknown is told by the record or segment that is meant, when the reader gets there.
-        let end = self.inner.unrecovered_end().unwrap_or(Some(u64::MAX));
-        self.recovered = end.is_none();
-        self.cursor.end_seq = end.unwrap_or(u64::MAX);
+        self.recovered = self.inner.control.recovered();
+        self.cursor.end_seq = if self.recovered { u64::MAX } else { self.inner.readable_end() };
         self.cursor.peek(&self.inner)
     }
 
@@ -243,7 +241,8 @@ impl Reader {
             return Ok(Run { count: 0, need: 0 });
         }
         let control = &self.inner.control;
-        let promised = if control.same_boot() { control.head() } else { control.stored_durable() };
+        let head = if control.same_boot() { control.head() } else { 0 };
+        let promised = head.max(control.stored_durable());
         // Both are stored after the commit words below them, so by now the place must hold a record.
         if promised > self.cursor.place.seq && self.peek()?.is_some() {
             return self.poll(slab, entries);

@@ -168,6 +168,25 @@ fn backward_meets_damage_as_forward_does() {
 }
 
 #[test]
+fn backward_does_not_step_over_a_missing_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    for seq in 0..6 {
+        writer.append(&payload(seq, 60_000), 0).unwrap();
+    }
+    drop(writer);
+    std::fs::remove_file(&segments(dir.path())[2]).unwrap();
+    let mut reader = log.reader(From::End).unwrap();
+    let (mut slab, mut entries) = (vec![0; 1 << 18], vec![Entry::default(); 64]);
+    assert_eq!(reader.poll_back(&mut slab, &mut entries).unwrap().count, 3);
+    for _ in 0..3 {
+        let error = reader.poll_back(&mut slab, &mut entries).unwrap_err();
+        assert_eq!((error.kind(), error.seq()), (ErrorKind::MissingSegment, Some(2)));
+    }
+}
+
+#[test]
 fn a_durable_only_reader_waits_for_the_flush() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());

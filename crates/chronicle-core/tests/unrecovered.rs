@@ -138,6 +138,28 @@ fn damage_below_the_durable_point_is_no_end() {
 }
 
 #[test]
+fn what_stands_before_a_damaged_segment_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    for seq in 0..4 {
+        writer.append(&payload(seq, 60_000), 0).unwrap();
+    }
+    drop((writer, log));
+    patch(&dir.path().join("control"), 384, |bytes| {
+        bytes[..8].copy_from_slice(&4u64.to_le_bytes());
+        bytes[8..12].copy_from_slice(&chronicle_core::crc32(&4u64.to_le_bytes()).to_le_bytes());
+    });
+    reboot(dir.path());
+    patch(&segments(dir.path())[3], 1000, |bytes| bytes[0] ^= 1);
+    let log = open(dir.path());
+    let mut reader = log.reader(From::Start).unwrap();
+    let (mut slab, mut entries) = (vec![0; 1 << 18], [chronicle_core::Entry::default(); 8]);
+    assert_eq!(reader.poll(&mut slab, &mut entries).unwrap().count, 3);
+    assert_eq!(reader.poll(&mut slab, &mut entries).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
 fn a_lost_end_record_is_unfinished_and_no_damage() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
