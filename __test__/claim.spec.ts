@@ -182,6 +182,8 @@ test('a claim ends with its publishing, its abort and its chronicle', (t) => {
   log.close()
   refuses(t, () => open.write(new Uint8Array(1)), 'ERR_CHRONICLE_CLOSED')
   refuses(t, () => open.publish(), 'ERR_CHRONICLE_CLOSED')
+  t.true(open.closed)
+  open.abort()
   refuses(t, () => log.claim(1), 'ERR_CHRONICLE_CLOSED')
   const other = opened(t, log.path, { readOnly: true })
   refuses(t, () => other.claim(1), 'ERR_CHRONICLE_READ_ONLY')

@@ -77,6 +77,17 @@ for (const kind of ['tmpfs', 'ext4'] as const) {
     t.is(checkPayloads(t, again, firstSeq), end + 2000)
   })
 
+  for (const sync of ['none', { everyMs: 1000 }] as const) {
+    const name = typeof sync === 'string' ? sync : 'everyMs'
+    onDisk(kind, `what the writer itself prunes is room at once, with sync ${name}`, (t, root) => {
+      const log = opened(t, join(root, 'log'), { segmentBytes: 65_536, sync })
+      const end = fill(t, log)
+      t.true(log.prune({ keepBytes: 1 << 20 }).segments > 10)
+      appendPayloads(log, end, end + 2000)
+      t.is(checkPayloads(t, log, log.firstSeq), end + 2000)
+    })
+  }
+
   onDisk(kind, 'with retention a log outgrows its disk', async (t, root) => {
     const retention = { keepBytes: 1 << 20 }
     const log = opened(t, join(root, 'log'), { segmentBytes: 65_536, sync: { everyMs: 5 }, retention })

@@ -110,6 +110,28 @@ test('a sound log is counted, and neither verified nor repaired into another one
   })
 })
 
+test('verify runs beside a writer and readers', async (t) => {
+  const log = fresh(t)
+  appendPayloads(log, 0, COUNT)
+  const tail = log.tail({ name: 'r' })
+  let end = COUNT
+  for (let round = 0; round < 10; round++) {
+    const verifying = verify(log.path)
+    for (let turn = 0; turn < 5; turn++) {
+      appendPayloads(log, end, end + 100)
+      end += 100
+      tail.commit((await tail.next()).value!.seq)
+      await pause(1)
+    }
+    const report = await verifying
+    t.deepEqual(
+      report.problems.filter(({ severity }) => severity === 'data'),
+      [],
+    )
+    t.true(report.messages <= end && report.nextSeq === report.messages && report.readers === 1)
+  }
+})
+
 test('a flipped bit is named, and the log is cut before it with a copy of everything', async (t) => {
   const dir = written(t)
   const [, second, third] = bases(dir) as [number, number, number]
@@ -279,7 +301,7 @@ test('repair is refused while a writer has the log, and verify is not', async (t
   const holder = new Peer(t, 'hold', dir)
   await holder.message()
   const before = await settledSnapshot(dir)
-  await rejects(t, repair(dir), 'ERR_CHRONICLE_LOCKED')
+  t.is((await rejects(t, repair(dir), 'ERR_CHRONICLE_LOCKED')).pid, holder.pid)
   t.deepEqual(snapshot(dir), before)
   t.true((await check(t, dir)).sound)
 })
