@@ -282,7 +282,7 @@ export class Chronicle {
    * who reads within a file that is removed reads it to its end. Blocks this thread until the removal is durable.
    *
    * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT` without any limit, `ERR_CHRONICLE_READ_ONLY` but for a dry run,
-   * and the codes for damaged files: a position that cannot be read keeps everything.
+   * `ERR_CHRONICLE_LOCKED` when another prune does not come to an end within 5 seconds, and the codes for damaged files: a position that cannot be read keeps everything.
    */
   prune(options: PruneOptions): PruneReport {
     const { dryRun = false, ...keep } = check('prune', options)

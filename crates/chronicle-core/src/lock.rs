@@ -32,8 +32,25 @@ impl Drop for FileLock {
 }
 
 impl FileLock {
+    /// Takes the lock, trying again for `wait` while another handle holds it; `None` when it still does then.
+    pub(crate) fn acquire(path: &Path, mode: u32, wait: Duration) -> Result<Option<Self>> {
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(lock) = Self::attempt(path, mode)? {
+                return Ok(Some(lock));
+            }
+            let left = wait.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(Duration::from_millis(16));
+        }
+    }
+
     /// One try. `None` when another handle holds the lock.
-    pub(crate) fn attempt(path: &Path, mode: u32) -> Result<Option<Self>> {
+    fn attempt(path: &Path, mode: u32) -> Result<Option<Self>> {
         loop {
             let file = open_or_create(path, mode)?;
             match file.try_lock() {
@@ -61,18 +78,9 @@ impl WriterLock {
         wait: Duration,
         holder: impl Fn() -> Option<u32>,
     ) -> Result<Self> {
-        let start = Instant::now();
-        let mut pause = Duration::from_millis(1);
-        loop {
-            if let Some(lock) = FileLock::attempt(&directory.lock(), mode)? {
-                return Ok(Self { _lock: lock });
-            }
-            let left = wait.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return Err(Self::refused(directory, holder()));
-            }
-            std::thread::sleep(pause.min(left));
-            pause = (pause * 2).min(Duration::from_millis(16));
+        match FileLock::acquire(&directory.lock(), mode, wait)? {
+            Some(lock) => Ok(Self { _lock: lock }),
+            None => Err(Self::refused(directory, holder())),
         }
     }
 

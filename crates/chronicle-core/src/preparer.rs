@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::active::Active;
 use crate::blank::Blank;
@@ -34,6 +35,7 @@ struct Shared {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of the thread, at its own time")]
 struct Job {
     active: Arc<Active>,
     /// Segments that were sealed since the last look, oldest first.
@@ -44,6 +46,8 @@ struct Job {
     wanted: Option<u64>,
     ready: Option<Blank>,
     preparing: bool,
+    /// Whether the thread is at work on what it has taken.
+    busy: bool,
     poked: bool,
     stop: bool,
 }
@@ -58,6 +62,7 @@ impl Preparer {
             wanted: None,
             ready: None,
             preparing: false,
+            busy: false,
             poked: true,
             stop: false,
         };
@@ -97,6 +102,14 @@ impl Preparer {
         job.poked = true;
         drop(job);
         self.shared.changed.notify_all();
+    }
+
+    /// Waits until the thread has done what it was told: then it holds no segment but the active one, and has pruned.
+    pub(crate) fn settle(&self) {
+        let mut job = self.shared.lock();
+        while job.busy || job.poked || !job.sealed.is_empty() {
+            job = self.shared.changed.wait(job).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// The prepared segment, if it has at least `size` bytes. Otherwise none is left, and the temporary name is free.
@@ -139,7 +152,10 @@ struct Idle<'a>(&'a Shared);
 
 impl Drop for Idle<'_> {
     fn drop(&mut self) {
-        self.0.lock().preparing = false;
+        let mut job = self.0.lock();
+        (job.preparing, job.busy, job.poked) = (false, false, false);
+        job.sealed.clear();
+        drop(job);
         self.0.changed.notify_all();
     }
 }
@@ -153,7 +169,9 @@ impl Shared {
         let mut resident: Option<(u64, u64)> = None;
         let mut index: Option<(u64, IndexFile)> = None;
         loop {
-            let job = self.lock();
+            let mut job = self.lock();
+            job.busy = false;
+            self.changed.notify_all();
             let waited =
                 self.changed.wait_while(job, |job| job.unindexed.is_empty() && !job.poked && !job.stop);
             let mut job = waited.unwrap_or_else(PoisonError::into_inner);
@@ -164,6 +182,7 @@ impl Shared {
             let unindexed = job.unindexed.pop();
             let next_size = job.wanted.take().filter(|_| !stop);
             job.preparing = next_size.is_some();
+            job.busy = true;
             drop(job);
             if poked && !stop {
                 Self::stay_ahead(&active, &mut resident);
@@ -209,7 +228,7 @@ impl Shared {
     /// Removes what the options do not keep. A failure stands in the stats, and the next roll tries again.
     fn prune(&self) {
         let Some(retention) = &self.inner.options.retention else { return };
-        let failure = retention::prune(&self.inner, retention, false).err();
+        let failure = retention::prune(&self.inner, retention, Duration::ZERO).err();
         *self.inner.prune_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 

@@ -1,6 +1,7 @@
 //! Giving old segments back: whole ones, oldest first, never the active one, and only when told what may go.
 
 use std::fs;
+use std::time::Duration;
 
 use crate::chronicle::{Chronicle, Inner};
 use crate::clock;
@@ -10,6 +11,9 @@ use crate::lock::FileLock;
 use crate::platform;
 use crate::position;
 use crate::segment::Segment;
+
+/// How long one who has to prune waits for another who does.
+pub(crate) const PRUNE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What has to stay. A segment goes when any limit that is given no longer keeps it, unless a named reader has still to
 /// read it. Without a limit nothing goes.
@@ -53,11 +57,12 @@ struct Candidate {
 impl Chronicle {
     /// Removes the segments that `retention` does not keep, or with `dry_run` only says which.
     ///
-    /// Any process may prune, while another writes and others read; where one prunes already, this removes nothing. A reader within a segment that is removed reads it to its
+    /// Any process may prune, while another writes and others read, one at a time. A reader within a segment that is removed reads it to its
     /// end, and then gets [`ErrorKind::Gap`] with the first seq that is left.
     ///
     /// # Errors
-    /// [`ErrorKind::ReadOnly`], [`ErrorKind::Permission`], and the kinds for damaged files: a position that cannot be read
+    /// [`ErrorKind::Locked`] when another prune does not come to an end within 5 seconds, [`ErrorKind::ReadOnly`],
+    /// [`ErrorKind::Permission`], and the kinds for damaged files: a position that cannot be read
     /// keeps everything.
     pub fn prune(&self, retention: &Retention, dry_run: bool) -> Result<PruneReport> {
         let inner = self.inner();
@@ -65,21 +70,22 @@ impl Chronicle {
             return Err(Error::new(ErrorKind::ReadOnly, "the chronicle was opened for reading only")
                 .at_path(inner.directory.path()));
         }
-        prune(inner, retention, dry_run)
+        if dry_run {
+            let going = candidates(inner, retention, unread(inner, retention)?)?;
+            return report(inner, &going, going.last().map(|last| last.next_base));
+        }
+        prune(inner, retention, PRUNE_PATIENCE)?.ok_or_else(|| {
+            let message = "another handle prunes the chronicle and does not come to an end";
+            Error::new(ErrorKind::Locked, message).at_path(&inner.directory.prune_lock())
+        })
     }
 }
 
-/// See [`Chronicle::prune`].
-pub(crate) fn prune(inner: &Inner, retention: &Retention, dry_run: bool) -> Result<PruneReport> {
-    if dry_run {
-        let unread = unread(inner, retention)?;
-        let going = candidates(inner, retention, unread)?;
-        return report(inner, &going, going.last().map(|last| last.next_base));
-    }
+/// See [`Chronicle::prune`]. Waits for another one that prunes; none when that one does not come to an end.
+pub(crate) fn prune(inner: &Inner, retention: &Retention, wait: Duration) -> Result<Option<PruneReport>> {
     inner.control.check_writable()?;
-    let Some(_lock) = FileLock::attempt(&inner.directory.prune_lock(), inner.options.mode)? else {
-        return report(inner, &[], None);
-    };
+    let path = inner.directory.prune_lock();
+    let Some(_lock) = FileLock::acquire(&path, inner.options.mode, wait)? else { return Ok(None) };
     let unread_before = unread(inner, retention)?;
     let mut going = candidates(inner, retention, unread_before)?;
     if let Some(last) = going.last() {
@@ -99,7 +105,7 @@ pub(crate) fn prune(inner: &Inner, retention: &Retention, dry_run: bool) -> Resu
     inner.control.flush()?;
     fault::point("prune.intended");
     remove_pruned(inner)?;
-    report(inner, &going, None)
+    report(inner, &going, None).map(Some)
 }
 
 /// The lowest position of a named reader, where that keeps messages.

@@ -21,7 +21,7 @@ use crate::preparer::{Preparer, STEP_BYTES};
 use crate::record::Place;
 use crate::recovery::{self, Recovered};
 use crate::region::Region;
-use crate::retention;
+use crate::retention::{self, PRUNE_PATIENCE};
 use crate::segment::next_size;
 use crate::wait;
 
@@ -305,8 +305,11 @@ impl Writer {
         let inner = &self.inner;
         let create = || Blank::create(&inner.directory, size, inner.options.mode, 0);
         match (create(), &inner.options.retention) {
-            (Err(e), Some(retention)) if e.kind() == ErrorKind::NoSpace => {
-                retention::prune(inner, retention, false)?;
+            (Err(e), retention) if e.kind() == ErrorKind::NoSpace => {
+                self.preparer.settle();
+                if let Some(retention) = retention {
+                    retention::prune(inner, retention, PRUNE_PATIENCE)?;
+                }
                 self.durability.forget_pruned();
                 create()
             }
