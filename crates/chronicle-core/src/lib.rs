@@ -22,9 +22,14 @@ mod control;
 mod creation;
 mod cursor;
 mod directory;
+mod disk;
 mod durability;
 mod end;
 mod error;
+#[cfg(feature = "fault")]
+#[doc(hidden)]
+pub mod fault;
+#[cfg(not(feature = "fault"))]
 mod fault;
 mod header;
 mod index;

@@ -31,6 +31,9 @@ struct Shared {
     inner: Arc<Inner>,
     job: Mutex<Job>,
     changed: Condvar,
+    /// Whether the thread waits for something to do; stored with the job locked.
+    #[cfg(feature = "fault")]
+    idle: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Debug)]
@@ -61,8 +64,13 @@ impl Preparer {
             poked: true,
             stop: false,
         };
-        let shared =
-            Arc::new(Shared { inner: Arc::clone(inner), job: Mutex::new(job), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            inner: Arc::clone(inner),
+            job: Mutex::new(job),
+            changed: Condvar::new(),
+            #[cfg(feature = "fault")]
+            idle: false.into(),
+        });
         let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("chronicle-prepare".to_owned())
@@ -114,6 +122,20 @@ impl Preparer {
 }
 
 impl Preparer {
+    /// Waits until the thread has nothing to do: so a test that asks after each append has the same run each time.
+    #[cfg(feature = "fault")]
+    pub(crate) fn settle(&self) {
+        loop {
+            let job = self.shared.lock();
+            let idle = self.shared.idle.load(std::sync::atomic::Ordering::Relaxed);
+            if idle && !job.poked && job.unindexed.is_empty() {
+                return;
+            }
+            drop(job);
+            std::thread::yield_now();
+        }
+    }
+
     /// Forgets the thread: in a forked child there is none, and its locks may be held for ever.
     pub(crate) fn abandon(&mut self) {
         self.thread = None;
@@ -154,9 +176,19 @@ impl Shared {
         let mut index: Option<(u64, IndexFile)> = None;
         loop {
             let job = self.lock();
+            #[cfg(feature = "fault")]
+            self.idle.store(true, std::sync::atomic::Ordering::Relaxed);
             let waited =
                 self.changed.wait_while(job, |job| job.unindexed.is_empty() && !job.poked && !job.stop);
             let mut job = waited.unwrap_or_else(PoisonError::into_inner);
+            #[cfg(feature = "fault")]
+            {
+                self.idle.store(false, std::sync::atomic::Ordering::Relaxed);
+                // A test that holds the thread here decides what it finds to do.
+                drop(job);
+                crate::fault::point("prepare.woken");
+                job = self.lock();
+            }
             let stop = job.stop;
             let poked = std::mem::take(&mut job.poked);
             let active = Arc::clone(&job.active);

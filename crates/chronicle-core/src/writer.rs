@@ -83,7 +83,7 @@ impl Writer {
         *inner.recovery.lock().unwrap_or_else(PoisonError::into_inner) = Some(recovered.report);
         let fork = ForkGuard::new()
             .map_err(|e| Error::new(ErrorKind::Io, format!("cannot map the page that tells a fork: {e}")))?;
-        let limit = active.segment.end() - HEADER_LEN as u64;
+        let limit = limit_of(&active);
         Ok(Self {
             inner: Arc::clone(inner),
             active,
@@ -121,6 +121,9 @@ impl Writer {
             epoch: self.place.epoch,
             ..MessageHeader::default()
         };
+        if fault::planted("publish.early") {
+            publish_record(self.region(), self.place.offset, &header);
+        }
         self.region().copy_in(self.offset() + HEADER_LEN, payload);
         self.publish(&header)
     }
@@ -138,6 +141,13 @@ impl Writer {
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.place.seq
+    }
+
+    /// Waits until the helper thread has nothing to do.
+    #[cfg(feature = "fault")]
+    #[doc(hidden)]
+    pub fn settle(&self) {
+        self.preparer.settle();
     }
 
     /// What flushes this writer's messages, from any thread.
@@ -183,7 +193,7 @@ impl Writer {
 
     /// Lets appends go on in the active segment.
     pub(crate) fn open_limit(&mut self) {
-        self.limit = self.active.segment.end() - HEADER_LEN as u64;
+        self.limit = limit_of(&self.active);
     }
 
     /// Publishes the record at the place, whose payload stands already.
@@ -339,6 +349,12 @@ impl Drop for Writer {
         self.inner.control.set_live(0);
         self.inner.control.set_writer_pid(0);
     }
+}
+
+/// The offset that records must not reach beyond: END has its place behind it.
+fn limit_of(active: &Active) -> u64 {
+    let kept = if fault::planted("end.unkept") { 0 } else { HEADER_LEN as u64 };
+    active.segment.end() - kept
 }
 
 /// Ends the segment at the place.
