@@ -83,7 +83,8 @@ pub(crate) fn create(directory: &Directory, options: &Options) -> Result<()> {
     crate::fault::point("create.segment");
     let synced = segment.file.as_ref().map_or(Ok(()), disk::sync);
     synced.map_err(|e| Error::io("sync the segment", &segment.path, &e))?;
-    // The chronicle exists from the next step on, so its directory has to stay.
+    // The chronicle exists from the next step on, so the segment's name and the directory have to stay.
+    directory.sync()?;
     sync_parent(directory.path())?;
     Control::create(directory, &Identity { chronicle_id, segment_bytes }, options.mode)?;
     crate::fault::point("create.control");

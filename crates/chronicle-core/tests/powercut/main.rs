@@ -26,6 +26,8 @@ const FINDS: &[u64] = &[
     1, 2, 36, // A prune relied on positions that were not durable.
     8, 10, 15, // A prune's removals came to the disk in part.
     12,
+    // The name of `control` came to the disk, and that of the first segment did not.
+    361,
 ];
 
 fn number(name: &str) -> Option<u64> {
