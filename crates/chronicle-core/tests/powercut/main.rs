@@ -20,15 +20,9 @@ use simulator::run;
 
 /// Some seconds' worth.
 const IMAGES: u64 = 20_000;
-/// Seeds that have found something once.
-const FINDS: &[u64] = &[
-    // A segment was set aside, and the epoch of its records used again; the same with a segment's END.
-    1, 2, 36, // A prune relied on positions that were not durable.
-    8, 10, 15, // A prune's removals came to the disk in part.
-    12,
-    // The name of `control` came to the disk, and that of the first segment did not.
-    361,
-];
+/// Seeds that have found something once: an epoch of a segment that was set aside or of its END used again, a prune that relied on
+/// positions that were not durable, removals that came to the disk in part, `control` named before the first segment.
+const FINDS: &[u64] = &[1, 2, 8, 10, 12, 15, 36, 361];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
