@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::disk;
 use crate::error::{Error, Result};
 use crate::index::Mark;
 use crate::layout::{SEGMENT_ALIGN, align_up};
@@ -54,7 +55,7 @@ impl Active {
         if from >= self.segment.end() {
             return Ok(());
         }
-        let punched = platform::punch(file, from, self.segment.end() - from);
+        let punched = disk::punch(file, from, self.segment.end() - from);
         punched.map_err(|e| Error::io("give back the segment's tail", &self.segment.path, &e))
     }
 }

@@ -74,7 +74,8 @@ impl Writer {
             store_header(region, offset, &header);
             if index == 0 {
                 first_word = header.commit_word();
-            } else {
+            }
+            if index > 0 || fault::planted("batch.forward") {
                 wait::publish(region.word32(offset + COMMIT_WORD), header.commit_word());
                 fault::point("batch.published");
             }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use crate::clock;
 use crate::directory::{Directory, create_new, rename};
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::MessageHeader;
-use crate::platform;
 use crate::preamble::ChronicleId;
 use crate::quarantine;
 use crate::record::{self, Place, Record};
@@ -29,17 +29,12 @@ impl Blank {
     pub(crate) fn create(directory: &Directory, size: u64, mode: u32, resident: usize) -> Result<Self> {
         let path = directory.segment_temporary();
         // Left by a roll that failed: the name belongs to whoever holds the writer lock.
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove the file", &path, &e));
-            }
-            _ => {}
-        }
+        disk::remove_if_there(&path).map_err(|e| Error::io("remove the file", &path, &e))?;
         let file = create_new(&path, mode)?;
         let blank = Self::prepare(file, path.clone(), size, resident);
         if blank.is_err() {
             // The next roll creates the name again; the first error says more than this one.
-            let _ = std::fs::remove_file(&path);
+            let _ = disk::remove(&path);
         }
         blank
     }
@@ -48,7 +43,7 @@ impl Blank {
         let len = usize::try_from(size).map_err(|_| {
             Error::new(ErrorKind::TooLarge, "the segment exceeds the address space").at_path(&path)
         })?;
-        platform::allocate(&file, size).map_err(|e| Error::io("allocate the segment", &path, &e))?;
+        disk::allocate(&file, size).map_err(|e| Error::io("allocate the segment", &path, &e))?;
         let region = Region::map_mut(&file, len).map_err(|e| Error::io("map the segment", &path, &e))?;
         region.populate(0, resident);
         Ok(Self { file, region, path, size })
@@ -90,7 +85,9 @@ impl Blank {
         let header = self.write_header(&old.header.chronicle_id, place.seq, place.timestamp_ns, place.epoch);
         let path = old.path.clone();
         // The old header is on the disk, so the new one must be before it takes the name.
-        self.file.sync_data().map_err(|e| Error::io("sync the segment", &self.path, &e))?;
+        if !fault::planted("replace.unflushed") {
+            disk::sync(&self.file).map_err(|e| Error::io("sync the segment", &self.path, &e))?;
+        }
         if record::read(old, &old.start())? == Record::Unpublished {
             let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
             crate::writer::publish_record(&old.region, place.offset, &end);
@@ -125,6 +122,6 @@ impl Blank {
 
     /// Removes the file: the segment is not needed.
     pub(crate) fn discard(self) -> Result<()> {
-        std::fs::remove_file(&self.path).map_err(|e| Error::io("remove the prepared segment", &self.path, &e))
+        disk::remove(&self.path).map_err(|e| Error::io("remove the prepared segment", &self.path, &e))
     }
 }

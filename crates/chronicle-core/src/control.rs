@@ -1,12 +1,13 @@
 //! The `control` file: who the chronicle is, and the words that its processes share.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 
 use crate::checksum::crc32;
 use crate::clock;
 use crate::directory::{Directory, create_new, open_regular, rename};
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::{u32_at, u64_at};
 use crate::layout::{CONTROL_LEN, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, SEGMENT_ALIGN};
@@ -67,9 +68,9 @@ impl Control {
         let checksum = crc32(&bytes[..IDENTITY_CHECKSUM]);
         bytes[IDENTITY_CHECKSUM..IDENTITY_LEN].copy_from_slice(&checksum.to_le_bytes());
         let path = directory.control_temporary();
-        let mut file = create_new(&path, mode)?;
-        file.write_all(&bytes)
-            .and_then(|()| file.sync_all())
+        let file = create_new(&path, mode)?;
+        disk::write(&file, &bytes)
+            .and_then(|()| disk::sync(&file))
             .map_err(|e| Error::io("write the control file", &path, &e))?;
         rename(&path, &directory.control())
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::blank::Blank;
 use crate::control::{Control, Identity};
 use crate::directory::{Directory, open_regular};
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::{DEFAULT_SEGMENT_BYTES, HEADER_LEN, SEGMENT_HEADER_LEN};
 use crate::lock::WriterLock;
@@ -27,8 +28,7 @@ pub(crate) fn ensure_directory(dir: &Path, options: &Options) -> Result<()> {
         Ok(_) => Err(Error::new(ErrorKind::NotAChronicle, "not a directory").at_path(dir)),
         Err(e) if e.kind() == io::ErrorKind::NotFound && options.create && !options.read_only => {
             let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
-            platform::create_dir(dir, options.mode)
-                .map_err(|e| Error::io("create the directory", dir, &e))?;
+            disk::create_dir(dir, options.mode).map_err(|e| Error::io("create the directory", dir, &e))?;
             missing.into_iter().try_for_each(sync_parent)
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Err(not_found(dir)),
@@ -72,7 +72,7 @@ pub(crate) fn create(directory: &Directory, options: &Options) -> Result<()> {
     directory.remove_temporaries()?;
     for base in directory.segments()? {
         let path = directory.segment(base);
-        fs::remove_file(&path).map_err(|e| Error::io("remove the unfinished segment", &path, &e))?;
+        disk::remove(&path).map_err(|e| Error::io("remove the unfinished segment", &path, &e))?;
     }
     let mut chronicle_id = [0; 16];
     getrandom::fill(&mut chronicle_id)
@@ -81,9 +81,10 @@ pub(crate) fn create(directory: &Directory, options: &Options) -> Result<()> {
     let blank = Blank::create(directory, next_size(None, segment_bytes, 0), options.mode, 0)?;
     let segment = blank.name(directory, &chronicle_id, 0, 0, 0)?;
     crate::fault::point("create.segment");
-    let synced = segment.file.as_ref().map_or(Ok(()), fs::File::sync_all);
+    let synced = segment.file.as_ref().map_or(Ok(()), disk::sync);
     synced.map_err(|e| Error::io("sync the segment", &segment.path, &e))?;
-    // The chronicle exists from the next step on, so its directory has to stay.
+    // The chronicle exists from the next step on, so the segment's name and the directory have to stay.
+    directory.sync()?;
     sync_parent(directory.path())?;
     Control::create(directory, &Identity { chronicle_id, segment_bytes }, options.mode)?;
     crate::fault::point("create.control");
@@ -129,7 +130,7 @@ fn check_unfinished(directory: &Directory) -> Result<()> {
 fn sync_parent(dir: &Path) -> Result<()> {
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A parent that may not be read cannot be synced, and need not be: its entry is older than this call then.
-    match platform::sync_dir(parent) {
+    match disk::sync_dir(parent) {
         Err(e) if e.kind() != io::ErrorKind::PermissionDenied => {
             Err(Error::io("sync the directory", parent, &e))
         }

@@ -5,10 +5,12 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::layout::MAX_SEQ;
+use crate::name::check_name;
 use crate::platform;
-use crate::position;
 
 const CONTROL: &str = "control";
 const LOCK: &str = "writer.lock";
@@ -95,7 +97,7 @@ impl Directory {
             other => other?,
         }
         // A file that no reader can have made is none of ours.
-        names.retain(|name| position::check_name(name).is_ok());
+        names.retain(|name| check_name(name).is_ok());
         names.sort_unstable();
         Ok(names)
     }
@@ -134,16 +136,29 @@ impl Directory {
                 names.push(name.to_owned());
             }
         })?;
-        for name in names {
-            let path = self.path.join(name);
-            std::fs::remove_file(&path).map_err(|e| Error::io("remove the temporary file", &path, &e))?;
+        let mut paths: Vec<PathBuf> = names.into_iter().map(|name| self.path.join(name)).collect();
+        let readers = Self::new(&self.readers());
+        let listed = readers.each_name(|name| {
+            if name.starts_with('.') && name.strip_suffix(TEMPORARY).is_some_and(|rest| rest.ends_with('.')) {
+                paths.push(readers.path.join(name));
+            }
+        });
+        match listed {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        for path in paths {
+            disk::remove_if_there(&path).map_err(|e| Error::io("remove the temporary file", &path, &e))?;
         }
         Ok(())
     }
 
     /// Makes created, renamed and removed names survive a power cut.
     pub(crate) fn sync(&self) -> Result<()> {
-        platform::sync_dir(&self.path).map_err(|e| Error::io("sync the directory", &self.path, &e))
+        if fault::planted("names.unsynced") {
+            return Ok(());
+        }
+        disk::sync_dir(&self.path).map_err(|e| Error::io("sync the directory", &self.path, &e))
     }
 
     fn each_name(&self, mut visit: impl FnMut(&str)) -> Result<()> {
@@ -184,7 +199,7 @@ fn is_ours(name: &str) -> bool {
 
 /// Gives a file the name by which it is found; what had that name is gone.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).map_err(|e| Error::io("rename the file", to, &e))
+    disk::rename(from, to).map_err(|e| Error::io("rename the file", to, &e))
 }
 
 /// Opens an existing regular file for reading, or for reading and writing.
@@ -200,10 +215,10 @@ pub(crate) fn open_regular(path: &Path, write: bool) -> Result<File> {
 /// Creates a file that does not exist yet, with exactly `mode`.
 pub(crate) fn create_new(path: &Path, mode: u32) -> Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
+    options.read(true).write(true);
     platform::never_follow(&mut options);
     platform::create_mode(&mut options, mode);
-    let file = options.open(path).map_err(|e| {
+    let file = disk::create_new(path, &mut options).map_err(|e| {
         if e.kind() == io::ErrorKind::AlreadyExists {
             return Error::invalid("the file exists").at_path(path);
         }

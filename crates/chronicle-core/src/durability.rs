@@ -9,7 +9,9 @@ use std::time::Duration;
 use crate::active::Active;
 use crate::chronicle::Inner;
 use crate::directory::open_regular;
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 
 /// Asks for flushes of what one [`Writer`](crate::Writer) has appended. Clones may be used from any thread.
 #[derive(Debug, Clone)]
@@ -176,6 +178,9 @@ impl Durability {
         let work: Vec<Dirty> = state.dirty.iter().cloned().collect();
         let unflushed = state.unflushed.take();
         drop(state);
+        if fault::planted("durable.early") {
+            self.shared.inner.control.set_durable(head);
+        }
         let outcome = self.flush(unflushed, work);
         let mut state = self.lock();
         state.flushing = false;
@@ -217,19 +222,20 @@ impl Durability {
             self.sync_sealed(first, held.base())?;
         }
         let mut names = unflushed.is_some();
+        let newest = work.last().map_or(0, Dirty::base);
         for dirty in work {
             let end = dirty.active.end();
-            if end > dirty.flushed {
+            if end > dirty.flushed && !(fault::planted("sealed.unflushed") && dirty.base() < newest) {
                 dirty.active.flush(dirty.flushed, end)?;
             }
             names |= !dirty.named;
-            crate::fault::point("sync.segment");
+            fault::point("sync.segment");
             last = (dirty.base(), end);
         }
         if names {
             self.shared.inner.directory.sync()?;
         }
-        crate::fault::point("sync.flushed");
+        fault::point("sync.flushed");
         Ok(last)
     }
 
@@ -241,7 +247,7 @@ impl Durability {
             match open_regular(&path, true) {
                 // Pruned meanwhile.
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
-                opened => opened?.sync_data().map_err(|e| Error::io("sync the segment", &path, &e))?,
+                opened => disk::sync(&opened?).map_err(|e| Error::io("sync the segment", &path, &e))?,
             }
         }
         Ok(())

@@ -4,11 +4,12 @@
 //! names, and walks from the start of the segment if that is not what the entry says.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use crate::checksum::crc32;
 use crate::directory::{Directory, create_new, open_regular, rename};
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::{u32_at, u64_at};
 use crate::layout::{HEADER_LEN, SEGMENT_HEADER_LEN};
@@ -89,19 +90,14 @@ impl IndexFile {
     /// Replaces the index of the segment that starts at `base_seq` by an empty one.
     pub(crate) fn create(directory: &Directory, base_seq: u64, id: &ChronicleId, mode: u32) -> Result<Self> {
         let path = directory.index_temporary();
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove the file", &path, &e));
-            }
-            _ => {}
-        }
-        let mut file = create_new(&path, mode)?;
+        disk::remove_if_there(&path).map_err(|e| Error::io("remove the file", &path, &e))?;
+        let file = create_new(&path, mode)?;
         let mut header = [0; INDEX_HEADER_LEN];
         preamble::write(&mut header, MAGIC, id);
         header[BASE_SEQ..BASE_SEQ + 8].copy_from_slice(&base_seq.to_le_bytes());
         let checksum = crc32(&header[..HEADER_CHECKSUM]);
         header[HEADER_CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
-        file.write_all(&header).map_err(|e| Error::io("write the index", &path, &e))?;
+        disk::write(&file, &header).map_err(|e| Error::io("write the index", &path, &e))?;
         rename(&path, &directory.index(base_seq))?;
         Ok(Self { file, written: 0 })
     }
@@ -109,7 +105,7 @@ impl IndexFile {
     /// Appends the marks that are not written yet.
     pub(crate) fn extend(&mut self, marks: &[Mark], path: &Path) -> Result<()> {
         let bytes: Vec<u8> = marks.iter().skip(self.written).flat_map(|mark| mark.to_bytes()).collect();
-        self.file.write_all(&bytes).map_err(|e| Error::io("write the index", path, &e))?;
+        disk::write(&self.file, &bytes).map_err(|e| Error::io("write the index", path, &e))?;
         self.written = marks.len();
         Ok(())
     }

@@ -22,9 +22,14 @@ mod control;
 mod creation;
 mod cursor;
 mod directory;
+mod disk;
 mod durability;
 mod end;
 mod error;
+#[cfg(feature = "fault")]
+#[doc(hidden)]
+pub mod fault;
+#[cfg(not(feature = "fault"))]
 mod fault;
 mod header;
 mod index;
@@ -38,6 +43,7 @@ mod mmap;
     reason = "loom's cells are reached through their address, and models fail by panicking"
 )]
 mod model;
+mod name;
 mod named;
 mod options;
 mod platform;
@@ -51,6 +57,7 @@ mod recovery;
 mod region;
 mod repair;
 mod retention;
+mod roll;
 mod run;
 mod segment;
 mod slots;
@@ -73,9 +80,9 @@ pub use layout::{
     MIN_SEGMENT_BYTES,
 };
 pub use mmap::MmapFile;
+pub use name::MAX_READER_NAME_LEN;
 pub use named::ReaderInfo;
 pub use options::{Options, SyncMode};
-pub use position::MAX_READER_NAME_LEN;
 pub use reader::{From, Reader};
 pub use recovery::RecoveryReport;
 pub use repair::{RepairReport, repair};

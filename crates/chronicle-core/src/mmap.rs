@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use memmap2::{MmapMut, MmapOptions};
 
 use crate::directory::{create_new, open_regular};
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
-use crate::platform;
+use crate::fault::FileId;
 
 /// A file of fixed length, mapped for reading and writing, that this handle owns alone.
 ///
@@ -48,12 +49,12 @@ impl MmapFile {
             );
         }
         let file = create_new(path, 0o600)?;
-        let mapped = platform::allocate(&file, len)
+        let mapped = disk::allocate(&file, len)
             .map_err(|e| Error::io("allocate the file", path, &e))
             .and_then(|()| Self::map(file, path));
         if mapped.is_err() {
             // A half-made file would stand in the way of the next attempt; the first error says more than this one.
-            let _ = std::fs::remove_file(path);
+            let _ = disk::remove(path);
         }
         mapped
     }
@@ -147,7 +148,8 @@ impl MmapFile {
     /// # Errors
     /// [`ErrorKind::Io`] when the disk fails.
     pub fn flush(&self) -> Result<()> {
-        self.map.flush().map_err(|e| Error::io("flush the file", &self.path, &e))
+        disk::flush(FileId::of(&self.file), 0, self.len, || self.map.flush())
+            .map_err(|e| Error::io("flush the file", &self.path, &e))
     }
 
     /// Waits until the pages that hold `len` bytes at `offset` are on the disk.
@@ -156,7 +158,8 @@ impl MmapFile {
     /// [`ErrorKind::OutOfBounds`] when they are not all inside, [`ErrorKind::Io`] when the disk fails.
     pub fn flush_range(&self, offset: usize, len: usize) -> Result<()> {
         self.check(offset, len)?;
-        self.map.flush_range(offset, len).map_err(|e| Error::io("flush the file", &self.path, &e))
+        disk::flush(FileId::of(&self.file), offset, len, || self.map.flush_range(offset, len))
+            .map_err(|e| Error::io("flush the file", &self.path, &e))
     }
 
     fn check(&self, offset: usize, len: usize) -> Result<()> {

@@ -104,12 +104,12 @@ impl Preparer {
         self.shared.changed.notify_all();
     }
 
-    /// Waits until the thread has done what it was told: then it holds no segment but the active one, and has pruned.
-    pub(crate) fn settle(&self) {
-        let mut job = self.shared.lock();
-        while job.busy || job.poked || !job.sealed.is_empty() {
-            job = self.shared.changed.wait(job).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// Waits until the thread has nothing to do, or `patience` is over: then it holds no segment but the active one, and has pruned.
+    pub(crate) fn settle(&self, patience: Duration) {
+        let at_work =
+            |job: &mut Job| job.busy || job.poked || !job.sealed.is_empty() || !job.unindexed.is_empty();
+        // Who comes too early meets a thread that is not done, and no harm.
+        let _ = self.shared.changed.wait_timeout_while(self.shared.lock(), patience, at_work);
     }
 
     /// The prepared segment, if it has at least `size` bytes. Otherwise none is left, and the temporary name is free.
@@ -155,6 +155,7 @@ impl Drop for Idle<'_> {
         let mut job = self.0.lock();
         (job.preparing, job.busy, job.poked) = (false, false, false);
         job.sealed.clear();
+        job.unindexed.clear();
         drop(job);
         self.0.changed.notify_all();
     }
@@ -175,6 +176,14 @@ impl Shared {
             let waited =
                 self.changed.wait_while(job, |job| job.unindexed.is_empty() && !job.poked && !job.stop);
             let mut job = waited.unwrap_or_else(PoisonError::into_inner);
+            job.busy = true;
+            #[cfg(feature = "fault")]
+            {
+                // A test that holds the thread here decides what it finds to do.
+                drop(job);
+                crate::fault::point("prepare.woken");
+                job = self.lock();
+            }
             let stop = job.stop;
             let poked = std::mem::take(&mut job.poked);
             let active = Arc::clone(&job.active);
@@ -182,7 +191,6 @@ impl Shared {
             let unindexed = job.unindexed.pop();
             let next_size = job.wanted.take().filter(|_| !stop);
             job.preparing = next_size.is_some();
-            job.busy = true;
             drop(job);
             if poked && !stop {
                 Self::stay_ahead(&active, &mut resident);

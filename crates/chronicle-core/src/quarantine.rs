@@ -1,14 +1,14 @@
 //! Where bytes go that recovery cuts from the log and that may be worth a look: nothing valid is ever thrown away.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::directory::{Directory, create_new, open_regular, rename};
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
 use crate::layout::HEADER_LEN;
-use crate::platform;
 use crate::record::Place;
 use crate::segment::Segment;
 
@@ -32,24 +32,24 @@ pub(crate) fn copy_tail(
     mode: u32,
 ) -> Result<PathBuf> {
     ensure(directory, mode)?;
-    let (mut file, path) =
+    let (file, path) =
         fresh(directory, &format!("{:020}.{}.cut", segment.header.base_seq, place.offset), mode)?;
     keep(directory, path, |path| {
-        write_tail(segment, place, &mut file)
-            .and_then(|()| file.sync_all())
+        write_tail(segment, place, &file)
+            .and_then(|()| disk::sync(&file))
             .map_err(|e| Error::io("copy the cut bytes", path, &e))
     })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
-fn write_tail(segment: &Segment, place: &Place, file: &mut File) -> io::Result<()> {
+fn write_tail(segment: &Segment, place: &Place, file: &File) -> io::Result<()> {
     let mut offset = place.offset as usize;
     let mut buffer = vec![0; 1 << 20];
     let end = data_end(segment, offset, &mut buffer);
     while offset < end {
         let step = buffer.len().min(end - offset);
         segment.region.copy_out(offset, &mut buffer[..step]);
-        file.write_all(&buffer[..step])?;
+        disk::write(file, &buffer[..step])?;
         offset += step;
     }
     Ok(())
@@ -58,7 +58,7 @@ fn write_tail(segment: &Segment, place: &Place, file: &mut File) -> io::Result<(
 /// Fills a new file and makes its name durable. What fails leaves nothing: each try would take room on a full disk.
 fn keep(directory: &Directory, path: PathBuf, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     if let Err(e) = fill(&path) {
-        let _ = std::fs::remove_file(&path);
+        let _ = disk::remove(&path);
         return Err(e);
     }
     sync(directory)?;
@@ -76,11 +76,11 @@ pub(crate) fn move_segment(directory: &Directory, base: u64, mode: u32) -> Resul
 pub(crate) fn copy_file(directory: &Directory, source: &Path, mode: u32) -> Result<PathBuf> {
     ensure(directory, mode)?;
     let name = source.file_name().unwrap_or_default().to_string_lossy();
-    let (mut copy, path) = fresh(directory, &name, mode)?;
+    let (copy, path) = fresh(directory, &name, mode)?;
     keep(directory, path, |path| {
         let mut file = open_regular(source, false)?;
-        io::copy(&mut file, &mut copy)
-            .and_then(|_| copy.sync_all())
+        disk::copy(&mut file, &copy)
+            .and_then(|()| disk::sync(&copy))
             .map_err(|e| Error::io("copy the damaged file", path, &e))
     })
 }
@@ -101,7 +101,7 @@ fn data_end(segment: &Segment, from: usize, buffer: &mut [u8]) -> usize {
 
 fn ensure(directory: &Directory, mode: u32) -> Result<()> {
     let path = directory.quarantine();
-    platform::create_dir(&path, mode).map_err(|e| Error::io("create the directory", &path, &e))
+    disk::create_dir(&path, mode).map_err(|e| Error::io("create the directory", &path, &e))
 }
 
 /// Creates a file that does not exist yet: what is in the quarantine already is never written over.
@@ -121,7 +121,7 @@ fn fresh(directory: &Directory, name: &str, mode: u32) -> Result<(File, PathBuf)
 
 fn sync(directory: &Directory) -> Result<()> {
     let path = directory.quarantine();
-    platform::sync_dir(&path).map_err(|e| Error::io("sync the directory", &path, &e))?;
+    disk::sync_dir(&path).map_err(|e| Error::io("sync the directory", &path, &e))?;
     // The quarantine itself may be new.
     directory.sync()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::blank::Blank;
 use crate::chronicle::Inner;
 use crate::directory::open_regular;
+use crate::disk;
 use crate::end;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -248,7 +249,8 @@ impl Recovery<'_> {
     /// Makes the mended log durable where it was changed, and only then says so in the control file.
     fn settle(mut self, active: Segment, mut place: Place, unsure: usize) -> Result<Recovered> {
         let control = &self.inner.control;
-        let epoch = control.epoch().max(place.epoch).max(self.cut_epoch).checked_add(1);
+        let raise = u32::from(!fault::planted("epoch.kept"));
+        let epoch = control.epoch().max(place.epoch).max(self.cut_epoch).checked_add(raise);
         place.epoch = epoch.ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up")
                 .at_path(control.path())
@@ -299,7 +301,7 @@ impl Recovery<'_> {
         let sealed = self.bases.len() - 1;
         for &base in &self.bases[unsure.min(sealed)..sealed] {
             let path = self.inner.directory.segment(base);
-            let synced = open_regular(&path, true)?.sync_data();
+            let synced = disk::sync(&open_regular(&path, true)?);
             synced.map_err(|e| Error::io("sync the segment", &path, &e))?;
         }
         active.sync()?;

@@ -6,6 +6,8 @@ use std::io;
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use crate::disk;
+use crate::fault::FileId;
 use crate::layout::HEADER_LEN;
 use crate::platform;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -14,6 +16,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 #[derive(Debug)]
 pub(crate) struct Region {
     map: MmapRaw,
+    file: FileId,
     writable: bool,
 }
 
@@ -21,13 +24,13 @@ impl Region {
     /// Maps `len` bytes for reading and writing. The caller has checked that the file is that long.
     pub(crate) fn map_mut(file: &File, len: usize) -> io::Result<Self> {
         let map = MmapOptions::new().len(len).map_raw(file)?;
-        Ok(Self { map, writable: true })
+        Ok(Self { map, file: FileId::of(file), writable: true })
     }
 
     /// Maps `len` bytes for reading. The caller has checked that the file is that long.
     pub(crate) fn map(file: &File, len: usize) -> io::Result<Self> {
         let map = MmapOptions::new().len(len).map_raw_read_only(file)?;
-        Ok(Self { map, writable: false })
+        Ok(Self { map, file: FileId::of(file), writable: false })
     }
 
     #[inline]
@@ -99,7 +102,7 @@ impl Region {
 
     /// Waits until the pages of `offset..offset + len` are on the disk.
     pub(crate) fn flush(&self, offset: usize, len: usize) -> io::Result<()> {
-        self.map.flush_range(offset, len)
+        disk::flush(self.file, offset, len, || self.map.flush_range(offset, len))
     }
 
     /// Makes the pages of `offset..offset + len` resident, as far as they are inside.

@@ -1,6 +1,5 @@
 //! Making a damaged chronicle usable again: what cannot be kept is copied to `quarantine/` first, and named.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use crate::blank::Blank;
 use crate::chronicle::{Chronicle, Inner};
 use crate::control::{Control, Identity};
 use crate::directory::Directory;
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index;
 use crate::layout::{DEFAULT_SEGMENT_BYTES, MAX_SEQ};
@@ -238,8 +238,5 @@ fn mend_indexes(inner: &Inner, report: &mut RepairReport) -> Result<()> {
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove the file", path, &e)),
-        _ => Ok(()),
-    }
+    disk::remove_if_there(path).map_err(|e| Error::io("remove the file", path, &e))
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::chronicle::{Chronicle, Inner};
 use crate::clock;
+use crate::directory::open_regular;
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::lock::FileLock;
@@ -89,20 +91,25 @@ pub(crate) fn prune(inner: &Inner, retention: &Retention, wait: Duration) -> Res
     let unread_before = unread(inner, retention)?;
     let mut going = candidates(inner, retention, unread_before)?;
     if let Some(last) = going.last() {
+        if retention.keep_unread {
+            sync_positions(inner)?;
+        }
+        keep(inner, last.next_base)?;
         // The intent stands before positions are looked at again: a reader that stores its position later sees the gap.
         let before = inner.control.first_seq();
         inner.control.set_first_seq(last.next_base);
         let looked = unread(inner, retention);
         let position = looked.as_ref().map_or(Some(0), |position| *position);
         going.retain(|candidate| position.is_none_or(|position| candidate.next_base <= position));
-        inner.control.lower_first_seq(going.last().map_or(before, |last| last.next_base));
+        let left = going.last().map_or(before, |last| last.next_base);
+        keep(inner, left)?;
+        inner.control.lower_first_seq(left);
         looked?;
     }
-    if let Some(last) = going.last() {
-        keep(inner, last.next_base)?;
-    }
     // A segment that is missing below this word was pruned; after a power cut the word must still say so.
-    inner.control.flush()?;
+    if !fault::planted("prune.unannounced") {
+        inner.control.flush()?;
+    }
     fault::point("prune.intended");
     remove_pruned(inner)?;
     report(inner, &going, None).map(Some)
@@ -113,7 +120,23 @@ fn unread(inner: &Inner, retention: &Retention) -> Result<Option<u64>> {
     if retention.keep_unread { lowest_position(inner) } else { Ok(None) }
 }
 
-/// Makes sure that the first segment that is left is good, and that no power cut can take its header or its name.
+/// Makes the positions durable by which segments go: a power cut must not move a reader back to what is gone.
+fn sync_positions(inner: &Inner) -> Result<()> {
+    for name in inner.directory.reader_names()? {
+        let path = inner.directory.reader(&name);
+        match open_regular(&path, true) {
+            // Removed since the names were listed.
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            opened => {
+                disk::sync(&opened?).map_err(|e| Error::io("sync the reader position", &path, &e))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the first segment that is left is good, and that no power cut can take its header or its name. Before the word
+/// that the log starts there, which may come to the disk at any time.
 fn keep(inner: &Inner, base: u64) -> Result<()> {
     let segment = Segment::open(&inner.directory, base, &inner.control.identity.chronicle_id, true)?;
     segment.sync()?;
@@ -197,7 +220,7 @@ fn report(inner: &Inner, going: &[Candidate], first_seq: Option<u64>) -> Result<
 /// Removes a segment after its index, so that no index is ever left alone.
 fn remove(inner: &Inner, base: u64) -> Result<()> {
     for path in [inner.directory.index(base), inner.directory.segment(base)] {
-        match fs::remove_file(&path) {
+        match disk::remove(&path) {
             // Another process prunes too.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             // Windows does not remove a file that is mapped; the next prune does.

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::checksum::crc32;
 use crate::directory::{Directory, open_regular};
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::header::{u32_at, u64_at};
 use crate::layout::{
     FIRST_SEGMENT_BYTES, HEADER_LEN, MAX_SEGMENT_FILE_LEN, MAX_SEQ, SEGMENT_ALIGN, SEGMENT_HEADER_LEN,
     align_up,
 };
-use crate::platform;
 use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
 use crate::record::Place;
 use crate::region::Region;
@@ -154,7 +155,7 @@ impl Segment {
 
     /// Waits until the whole file, its length and blocks are on the disk.
     pub(crate) fn sync(&self) -> Result<()> {
-        let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
+        let synced = self.file.as_ref().map_or(Ok(()), disk::sync);
         synced.map_err(|e| Error::io("sync the segment", &self.path, &e))
     }
 
@@ -165,10 +166,13 @@ impl Segment {
                 Error::new(ErrorKind::ReadOnly, "the segment is open for reading").at_path(&self.path)
             );
         };
-        let done = platform::zero(file, from, self.end() - from);
+        if fault::planted("zero.skipped") {
+            return Ok(());
+        }
+        let done = disk::zero(file, from, self.end() - from);
         if !done.map_err(|e| Error::io("zero the segment's tail", &self.path, &e))? {
             // The tail of a sealed segment may have been given back.
-            platform::fill_holes(file, from, self.end() - from)
+            disk::fill_holes(file, from, self.end() - from)
                 .map_err(|e| Error::io("allocate the segment's tail", &self.path, &e))?;
             self.store_zeros(from);
         }

@@ -4,7 +4,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::active::Active;
-use crate::blank::Blank;
 use crate::checksum::crc32;
 use crate::chronicle::Inner;
 use crate::clock;
@@ -12,41 +11,39 @@ use crate::durability::{Durability, Flusher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::{COMMIT_WORD, MessageHeader};
-use crate::index::{Mark, STRIDE_BYTES};
-use crate::layout::{HEADER_LEN, MAX_PAYLOAD_LEN, MAX_SEQ, SEGMENT_HEADER_LEN, record_len};
+use crate::index::STRIDE_BYTES;
+use crate::layout::{HEADER_LEN, MAX_PAYLOAD_LEN, MAX_SEQ, record_len};
 use crate::lock::WriterLock;
 use crate::options::SyncMode;
 use crate::platform::ForkGuard;
-use crate::preparer::{Preparer, STEP_BYTES};
+use crate::preparer::Preparer;
 use crate::record::Place;
 use crate::recovery::{self, Recovered};
 use crate::region::Region;
-use crate::retention::{self, PRUNE_PATIENCE};
-use crate::segment::next_size;
 use crate::wait;
 
 /// The one appender of a chronicle. Dropping it flushes, unless the mode is [`SyncMode::None`], and releases the lock.
 #[derive(Debug)]
 pub struct Writer {
-    inner: Arc<Inner>,
-    active: Arc<Active>,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) active: Arc<Active>,
     /// Where the next record goes, its seq, this writer's epoch and the last timestamp.
-    place: Place,
+    pub(crate) place: Place,
     /// The offset that records must not reach beyond: END has its place behind it. 0 where nothing may be appended as things are.
     pub(crate) limit: u64,
     /// The length of the payload that is claimed at the place.
     pub(crate) claimed: Option<u32>,
     /// The offset at which the helper thread is told of the progress.
-    poke_at: u64,
+    pub(crate) poke_at: u64,
     /// The offset from which the next message is marked for the index.
-    mark_at: u64,
+    pub(crate) mark_at: u64,
     /// The nearer one of both: all that the way of a message looks at.
-    event_at: u64,
+    pub(crate) event_at: u64,
     fork: ForkGuard,
     pub(crate) durability: Durability,
     // Stopped and joined in this order, before the lock goes.
     flusher: Option<Flusher>,
-    preparer: Preparer,
+    pub(crate) preparer: Preparer,
     _lock: WriterLock,
 }
 
@@ -83,7 +80,7 @@ impl Writer {
         *inner.recovery.lock().unwrap_or_else(PoisonError::into_inner) = Some(recovered.report);
         let fork = ForkGuard::new()
             .map_err(|e| Error::new(ErrorKind::Io, format!("cannot map the page that tells a fork: {e}")))?;
-        let limit = active.segment.end() - HEADER_LEN as u64;
+        let limit = limit_of(&active);
         Ok(Self {
             inner: Arc::clone(inner),
             active,
@@ -121,6 +118,9 @@ impl Writer {
             epoch: self.place.epoch,
             ..MessageHeader::default()
         };
+        if fault::planted("publish.early") {
+            publish_record(self.region(), self.place.offset, &header);
+        }
         self.region().copy_in(self.offset() + HEADER_LEN, payload);
         self.publish(&header)
     }
@@ -138,6 +138,13 @@ impl Writer {
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.place.seq
+    }
+
+    /// Waits until the helper thread has nothing to do.
+    #[cfg(feature = "fault")]
+    #[doc(hidden)]
+    pub fn settle(&self) {
+        self.preparer.settle(Duration::from_secs(600));
     }
 
     /// What flushes this writer's messages, from any thread.
@@ -183,7 +190,7 @@ impl Writer {
 
     /// Lets appends go on in the active segment.
     pub(crate) fn open_limit(&mut self) {
-        self.limit = self.active.segment.end() - HEADER_LEN as u64;
+        self.limit = limit_of(&self.active);
     }
 
     /// Publishes the record at the place, whose payload stands already.
@@ -235,91 +242,6 @@ impl Writer {
         }
         Ok(())
     }
-
-    /// What is due once in a while: a mark for the message or batch that starts at `start`, and a word to the helper thread.
-    #[cold]
-    fn event(&mut self, start: (u64, u64)) {
-        if start.0 >= self.mark_at {
-            let mark = Mark { offset: start.0, seq: start.1, timestamp_ns: self.place.timestamp_ns };
-            self.active.marks().push(mark);
-            self.mark_at = start.0 + STRIDE_BYTES;
-        }
-        if self.place.offset >= self.poke_at {
-            self.poke();
-        }
-        self.event_at = self.mark_at.min(self.poke_at);
-    }
-
-    fn poke(&mut self) {
-        let size = self.active.segment.end();
-        // A log that stays small never pays for a second segment.
-        let next = (self.place.offset >= size / 2).then(|| next_size(Some(size), self.segment_bytes(), 0));
-        self.preparer.poke(next);
-        let half = if next.is_some() { u64::MAX } else { size / 2 };
-        self.poke_at = (self.place.offset + STEP_BYTES).min(half);
-    }
-
-    /// Goes on in a new segment that takes `needed` bytes of records.
-    #[cold]
-    fn roll(&mut self, needed: u64) -> Result<()> {
-        if self.claimed.is_some() {
-            return Err(Error::invalid(
-                "a claim is open: publish or abort it before anything else is appended",
-            ));
-        }
-        let size = next_size(Some(self.active.segment.end()), self.segment_bytes(), needed);
-        let blank = self.next_blank(size)?;
-        let inner = &self.inner;
-        fault::point("roll.created");
-        let (old, place) = (&self.active.segment, &self.place);
-        let next = if place.seq == old.header.base_seq {
-            // Until the roll is done no append may go on here, behind END.
-            self.limit = 0;
-            blank.replace(&inner.directory, old, place, inner.options.mode)?
-        } else {
-            let id = &inner.control.identity.chronicle_id;
-            blank.name(&inner.directory, id, place.seq, place.timestamp_ns, place.epoch)?
-        };
-        fault::point("roll.named");
-        publish_end(&self.active, &self.place);
-        fault::point("roll.ended");
-        let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64, Vec::new()));
-        self.durability.follow(Arc::clone(&active));
-        self.preparer.follow(Arc::clone(&active));
-        self.place.offset = SEGMENT_HEADER_LEN as u64;
-        self.active = active;
-        self.open_limit();
-        self.poke_at = (self.place.offset + STEP_BYTES).min(self.active.segment.end() / 2);
-        self.mark_at = self.place.offset + STRIDE_BYTES;
-        self.event_at = self.mark_at.min(self.poke_at);
-        self.inner.control.wake_readers();
-        Ok(())
-    }
-
-    /// The segment that was prepared, or one that is made now. On a full disk what may be pruned makes room.
-    fn next_blank(&self, size: u64) -> Result<Blank> {
-        if let Some(blank) = self.preparer.take(size)? {
-            return Ok(blank);
-        }
-        self.durability.forget_pruned();
-        let inner = &self.inner;
-        let create = || Blank::create(&inner.directory, size, inner.options.mode, 0);
-        match (create(), &inner.options.retention) {
-            (Err(e), retention) if e.kind() == ErrorKind::NoSpace => {
-                self.preparer.settle();
-                if let Some(retention) = retention {
-                    retention::prune(inner, retention, PRUNE_PATIENCE)?;
-                }
-                self.durability.forget_pruned();
-                create()
-            }
-            (created, _) => created,
-        }
-    }
-
-    fn segment_bytes(&self) -> u64 {
-        self.inner.options.segment_bytes.unwrap_or(self.inner.control.identity.segment_bytes)
-    }
 }
 
 impl Drop for Writer {
@@ -344,11 +266,10 @@ impl Drop for Writer {
     }
 }
 
-/// Ends the segment at the place.
-fn publish_end(active: &Active, place: &Place) {
-    let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
-    publish_record(&active.segment.region, place.offset, &end);
-    active.set_end(place.offset + HEADER_LEN as u64);
+/// The offset that records must not reach beyond: END has its place behind it.
+fn limit_of(active: &Active) -> u64 {
+    let kept = if fault::planted("end.unkept") { 0 } else { HEADER_LEN as u64 };
+    active.segment.end() - kept
 }
 
 /// Stores a header whose payload stands already, and then its commit word.

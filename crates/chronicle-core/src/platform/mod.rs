@@ -129,7 +129,7 @@ pub(crate) fn flush(region: &Region, file: &File, offset: usize, len: usize) -> 
         // There, msync of a range is an fdatasync of that range.
         return Ok(());
     }
-    file.sync_data()
+    crate::disk::sync(file)
 }
 
 /// Writes zeros over `offset..offset + len`, which allocates the blocks on every file system that does not copy on write.

@@ -110,6 +110,12 @@ pub fn patch(path: &Path, offset: u64, change: impl FnOnce(&mut Vec<u8>)) {
     std::fs::write(path, bytes).unwrap();
 }
 
+/// A directory in memory, where there is such a place: for tests that flush often and need no real disk.
+pub fn memory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
 /// Makes the log look as if the machine had been switched off: the boot id in `control` is of no boot.
 pub fn reboot(dir: &Path) {
     patch(&dir.join("control"), 320, |bytes| bytes[..16].fill(0xEE));
