@@ -14,12 +14,12 @@ function tell(message: unknown): void {
 
 const receiver = new Receiver(tell)
 
-/** The log, once the sender has made it. */
+/** The log, once the sender has made it. Not for reading only: such a handle cannot ask to be woken, and polls. */
 async function openedLog() {
   const { openLog } = await import('./chronicle.ts')
   for (;;) {
     try {
-      return openLog(dir, { readOnly: true })
+      return openLog(dir, { create: false, sync: 'none' })
     } catch {
       await pause(10)
     }
