@@ -22,13 +22,22 @@ export class Run {
   readonly buffer: ArrayBufferLike
   /** Says that the messages up to and with a seq are handled; only where the reader has a name. */
   readonly commit: ((seq: number) => void) | undefined
+  /** Whether each message comes before the one in front of it in the log. */
+  readonly #backward: boolean
+  #first = 0
   #text: Buffer | undefined
 
-  constructor(table: Uint32Array, slab: Uint8Array, commit?: (seq: number) => void) {
+  constructor(table: Uint32Array, slab: Uint8Array, backward: boolean, commit?: (seq: number) => void) {
     this.table = table
     this.slab = slab
     this.buffer = slab.buffer
     this.commit = commit
+    this.#backward = backward
+  }
+
+  /** To be called once the table holds messages: they follow one another, so the first seq tells all. */
+  begin(): void {
+    this.#first = this.table[SEQ_HIGH]! * WORD + this.table[SEQ_LOW]!
   }
 
   /** The slab as a Buffer, whose decoder is the fastest for short texts. */
@@ -37,11 +46,13 @@ export class Run {
   }
 
   seq(at: number): number {
-    return this.table[at + SEQ_HIGH]! * WORD + this.table[at + SEQ_LOW]!
+    const behind = at / ENTRY_WORDS
+    return this.#backward ? this.#first - behind : this.#first + behind
   }
 
   /** How many of the first `count` messages come before the bound; in a run that goes backward, not before it. */
-  within(bound: number | bigint, count: number, backward: boolean): number {
+  within(bound: number | bigint, count: number): number {
+    const backward = this.#backward
     if (typeof bound === 'number') {
       const before = backward ? this.seq(0) - bound + 1 : bound - this.seq(0)
       return Math.min(count, Math.max(0, before))

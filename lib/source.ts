@@ -53,7 +53,7 @@ export class Source {
     this.#until = bounds.until
     this.#mustReach = bounds.mustReach ?? Infinity
     this.#left = bounds.limit ?? Infinity
-    this.#kept = this.#emptyRun()
+    this.#kept = this.#newRun(new Uint32Array(RUN_LENGTH * ENTRY_WORDS), new Uint8Array(SLAB_BYTES))
     this.run = this.#kept
   }
 
@@ -70,7 +70,7 @@ export class Source {
     }
     if (this.#left <= 0) return 0
     // A program may have transferred the memory of a cursor's payload to another thread.
-    if (this.#kept.slab.length === 0) this.#kept = this.#emptyRun()
+    if (this.#kept.slab.length === 0) this.#kept = this.#newRun(this.#kept.table, new Uint8Array(SLAB_BYTES))
     let { table, slab } = this.#kept
     if (this.#left < RUN_LENGTH) table = table.subarray(0, this.#left * ENTRY_WORDS)
     this.run = this.#kept
@@ -79,9 +79,10 @@ export class Source {
       if (count < 0) {
         slab = new Uint8Array(-count)
         table = new Uint32Array(ENTRY_WORDS)
-        this.run = new Run(table, slab, this.#commit)
+        this.run = this.#newRun(table, slab)
         count = this.#poll(slab, table)
       }
+      if (count > 0) this.run.begin()
       return this.#within(count)
     } catch (error) {
       throw fromNative(error)
@@ -94,12 +95,16 @@ export class Source {
     if (run !== this.#kept) return run
     const last = (count - 1) * ENTRY_WORDS
     const bytes = run.table[last]! + run.table[last + 1]!
+    const table = run.table.slice(0, count * ENTRY_WORDS)
+    let { slab } = run
     if (bytes > SLAB_BYTES / 2) {
-      // Giving a full slab away costs less than copying it.
-      this.#kept = this.#emptyRun()
-      return run
-    }
-    return new Run(run.table.slice(0, count * ENTRY_WORDS), run.slab.slice(0, bytes), this.#commit)
+      // Giving a full slab away costs less than copying it, and zeroing what is behind the payloads less than all of the next one.
+      this.#kept = this.#newRun(run.table, new Uint8Array(Buffer.allocUnsafeSlow(SLAB_BYTES).buffer))
+      slab.fill(0, bytes)
+    } else slab = slab.slice(0, bytes)
+    const kept = this.#newRun(table, slab)
+    kept.begin()
+    return kept
   }
 
   /** Blocks this thread until there is a message to fetch, or `ms` are over. */
@@ -129,8 +134,8 @@ export class Source {
     native(() => this.#native.close())
   }
 
-  #emptyRun(): Run {
-    return new Run(new Uint32Array(RUN_LENGTH * ENTRY_WORDS), new Uint8Array(SLAB_BYTES), this.#commit)
+  #newRun(table: Uint32Array, slab: Uint8Array): Run {
+    return new Run(table, slab, this.#backward, this.#commit)
   }
 
   #within(count: number): number {
@@ -138,7 +143,7 @@ export class Source {
       if (this.#mustReach < this.#home.firstSeq) this.#home.reader(this.#mustReach, false)
       return 0
     }
-    const inside = this.#until === undefined ? count : this.run.within(this.#until, count, this.#backward)
+    const inside = this.#until === undefined ? count : this.run.within(this.#until, count)
     this.#left = inside < count ? 0 : this.#left - inside
     return inside
   }

@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Result};
 use crate::header::MessageHeader;
 use crate::position::Position;
 use crate::record;
-use crate::run::{Entry, Run};
+use crate::run::{self, Entry, Run};
 use crate::waiter::WaitHandle;
 
 /// Where a reader starts.
@@ -133,6 +133,7 @@ impl Reader {
         if !fits(slab, used, length) {
             return Ok(Step::Needs(length));
         }
+        run::pad(&mut slab[used..], length);
         self.cursor.take(&header, &mut slab[used..used + length])?;
         Ok(Step::Taken(Entry::new(used, &header)))
     }
@@ -167,6 +168,7 @@ impl Reader {
                 let need = if count == 0 { length } else { 0 };
                 return Ok(Run { count, need });
             }
+            run::pad(&mut slab[used..], length);
             if let Err(e) = self.cursor.copy(&header, &mut slab[used..used + length]) {
                 self.cursor.undo_step_back(&header);
                 if count == 0 {

@@ -82,6 +82,7 @@ pub(crate) fn copy(
     while let (Some(entry), Some(rest)) = (entries.get_mut(count), slab.get_mut(used..)) {
         let Some(header) = regular(segment, place) else { break };
         let after = place.after(&header);
+        pad(rest, header.length as usize);
         let Some(payload) = rest.get_mut(..header.length as usize) else { break };
         if after.offset > records_end || header.seq >= end_seq {
             break;
@@ -96,6 +97,16 @@ pub(crate) fn copy(
         *place = after;
     }
     (count, used)
+}
+
+/// Zeroes the bytes between a payload of `length` bytes at the start of `rest` and the place of the next one: the caller's slab
+/// may hold anything. To be called before the payload is copied.
+#[inline]
+pub(crate) fn pad(rest: &mut [u8], length: usize) {
+    let end = length.next_multiple_of(SLAB_ALIGN);
+    if let Some(word) = rest.get_mut(end.saturating_sub(SLAB_ALIGN)..end) {
+        word.fill(0);
+    }
 }
 
 /// The header at `place`, if it is one that a writer makes for a published message. Its length is not checked yet.

@@ -120,6 +120,19 @@ fn a_small_slab_asks_for_the_bytes_it_needs() {
 }
 
 #[test]
+fn what_the_slab_held_before_does_not_show_between_payloads() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    for payload in [b"hello".as_slice(), b"", b"12345678", b"ends"] {
+        writer.append(payload, 0).unwrap();
+    }
+    let (mut slab, mut entries) = ([0xAA; 32], [Entry::default(); 4]);
+    assert_eq!(log.reader(From::Start).unwrap().poll(&mut slab, &mut entries).unwrap().count, 4);
+    assert_eq!(slab[..24], *b"hello\0\0\012345678ends\0\0\0\0");
+}
+
+#[test]
 fn a_batch_is_contiguous_and_lies_in_one_segment() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
