@@ -3,6 +3,7 @@
 use crate::chronicle::Inner;
 use crate::error::{ErrorKind, Result};
 use crate::record::Place;
+use crate::segment::Segment;
 use crate::walk::{Stop, walk};
 
 /// Whether a segment that cannot be opened is one whose header a power cut may have taken, and not one of a later version.
@@ -18,7 +19,9 @@ pub(crate) fn sound_end(inner: &Inner) -> Result<u64> {
     let first = bases.partition_point(|&base| base < durable).saturating_sub(1);
     let mut end: Option<Place> = None;
     for (index, &base) in bases.iter().enumerate().skip(first) {
-        let segment = match (inner.segment(base), end) {
+        // Afresh: a reader may hold an empty segment whose name a larger one has taken.
+        let opened = Segment::open(&inner.directory, base, &inner.control.identity.chronicle_id, false);
+        let segment = match (opened, end) {
             (Ok(segment), None) => segment,
             (Ok(segment), Some(end)) if end.seq == base && segment.start().follows(&end) => segment,
             (Ok(_), Some(_)) => break,

@@ -7,7 +7,7 @@ use crate::record::Place;
 use crate::segment::Segment;
 use crate::wait;
 
-/// One message of a run that [`Reader::poll`] has copied out.
+/// One message of a run that [`Reader::poll`](crate::Reader::poll) has copied out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Entry {
@@ -27,7 +27,7 @@ pub struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 32);
 
-/// What [`Reader::poll`] found.
+/// What [`Reader::poll`](crate::Reader::poll) found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// How many entries were filled. Zero at the head of the log, and where `need` is set.

@@ -23,10 +23,6 @@ const FAULTS: &[&str] = &[
     "sealed.unflushed",
     // The durable point is told before the flush.
     "durable.early",
-    // The commit word is stored before the payload.
-    "publish.early",
-    // The first message of a batch is published before the others.
-    "batch.forward",
     // A message may take the place of END.
     "end.unkept",
     // Names are not flushed.
@@ -39,6 +35,14 @@ const FAULTS: &[&str] = &[
     "replace.unflushed",
     // The position of a reader is not flushed.
     "position.unflushed",
+];
+
+/// Faults that do harm only where a killed process is told from a power cut: elsewhere recovery cuts what they leave.
+const FAULTS_IN_ONE_BOOT: &[&str] = &[
+    // The commit word is stored before the payload.
+    "publish.early",
+    // The first message of a batch is published before the others.
+    "batch.forward",
 ];
 
 /// The entry of child processes: the simulator in a process with a fault.
@@ -63,6 +67,8 @@ fn every_planted_fault_is_found() {
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
     };
     assert!(passes("none"), "the simulator fails without a fault");
-    let missed: Vec<&&str> = FAULTS.iter().filter(|fault| passes(fault)).collect();
+    let boots_are_known = cfg!(all(target_os = "linux", not(chronicle_portable)));
+    let in_one_boot = if boots_are_known { FAULTS_IN_ONE_BOOT } else { &[] };
+    let missed: Vec<&&str> = FAULTS.iter().chain(in_one_boot).filter(|fault| passes(fault)).collect();
     assert!(missed.is_empty(), "not found: {missed:?}");
 }
