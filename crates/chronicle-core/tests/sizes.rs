@@ -199,3 +199,37 @@ fn descriptors_do_not_grow_with_what_is_not_flushed() {
     drop(writer);
     assert_eq!(read_all(&log).unwrap().len(), 301);
 }
+
+/// The loop that most messages come through makes its own checks: a slab that is large enough leads there.
+#[test]
+fn a_run_ends_before_a_length_that_reaches_too_far() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    for seq in 0..2 {
+        writer.append(&payload(seq, 1000), 0).unwrap();
+    }
+    writer.durability().sync().unwrap();
+    drop(writer);
+    let (path, second) = common::find(dir.path(), 1);
+    let good = fs::read(&path).unwrap();
+    let left = u32::try_from(good.len() as u64 - second - 64).unwrap();
+    for length in [left, left - 63, left + 1, 1 << 17, u32::MAX >> 2] {
+        let mut bytes = good.clone();
+        let at = usize::try_from(second).unwrap();
+        let mut header =
+            chronicle_core::MessageHeader::from_bytes(bytes[at..].first_chunk().unwrap()).unwrap();
+        header.length = length;
+        header.checksum = crc32(&good[at + 64..][..(length.min(left)) as usize]);
+        bytes[at..at + 64].copy_from_slice(&header.to_bytes());
+        fs::write(&path, bytes).unwrap();
+        let mut reader = open(dir.path()).reader(From::Start).unwrap();
+        let (mut slab, mut entries) = (vec![0; 1 << 18], [Entry::default(); 4]);
+        assert_eq!(reader.poll(&mut slab, &mut entries).unwrap().count, 1, "{length}");
+        assert_eq!(
+            reader.poll(&mut slab, &mut entries).unwrap_err().kind(),
+            ErrorKind::OutOfBounds,
+            "{length}"
+        );
+    }
+}
