@@ -26,6 +26,7 @@ const ways = [
   ['process.send', 'peer', 'send'],
   ['worker postMessage', 'peer', 'worker'],
   ['Unix socket', 'peer', 'socket'],
+  ['Atomics.wait in a worker: what a wake-up takes here', 'peer', 'futex'],
 ] as const
 
 function groups(_options: Options): Group[] {
@@ -74,7 +75,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const path = fileURLToPath(new URL('../peers/receive.js', import.meta.url))
   const { senders } = await import('../peers/channel.ts')
   const end =
-    way === 'worker'
+    way === 'worker' || way === 'futex'
       ? new Worker(path, { argv: [way, dir] })
       : fork(path, [way, dir], { serialization: 'advanced' })
   const channel: Channel = await senders[way]!(dir, end)

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 
 import { Receiver } from '../parts/handoff.ts'
+import { RING } from './channel.ts'
 
 const [way, dir] = process.argv.slice(2) as [string, string]
 
@@ -43,6 +44,15 @@ async function cursor(wait: number): Promise<void> {
   log.close()
 }
 
+function word(memory: SharedArrayBuffer): void {
+  const [word, bytes] = [new Int32Array(memory, 0, 1), new Uint8Array(memory, 64)]
+  tell('ready')
+  for (let seen = 0; ; seen++) {
+    while (Atomics.load(word, 0) === seen) Atomics.wait(word, 0, seen)
+    if (!receiver.take(bytes.subarray((seen % RING) * 64))) break
+  }
+}
+
 async function connection(): Promise<void> {
   const socket = connect(`${dir}/socket`)
   socket.on('error', () => pause(10).then(() => socket.connect(`${dir}/socket`)))
@@ -69,6 +79,9 @@ switch (way) {
   case 'worker':
     parentPort!.on('message', (message: Uint8Array) => receiver.take(message))
     tell('ready')
+    break
+  case 'futex':
+    parentPort!.once('message', word)
     break
   default:
     await connection()
