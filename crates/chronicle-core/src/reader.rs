@@ -1,7 +1,7 @@
 //! Reading: a position that walks the log and copies checked runs of messages out.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::chronicle::Inner;
 use crate::cursor::Cursor;
@@ -11,6 +11,9 @@ use crate::position::Position;
 use crate::record;
 use crate::run::{self, Entry, Run};
 use crate::waiter::WaitHandle;
+
+/// How long a reader looks for a message before it sleeps, when they come fast.
+const MAX_SPIN: Duration = Duration::from_micros(300);
 
 /// Where a reader starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Reader {
     pub(crate) cursor: Cursor,
     /// Empty polls in a row at this place: the first of them compares with the published head.
     idle: u32,
+    /// Whether the last message that was waited for came so soon that the next one is worth looking for without a sleep.
+    busy: bool,
     /// The durable point as it was last looked at, when nothing beyond it is wanted.
     durable: Option<u64>,
     /// Whether the reader has gone backward, which starts from an exact place.
@@ -69,6 +74,7 @@ impl Reader {
             inner: Arc::clone(inner),
             cursor,
             idle: 0,
+            busy: false,
             durable: None,
             turned: false,
             recovered: false,
@@ -214,10 +220,30 @@ impl Reader {
 
     /// Blocks this thread until there is a message to poll or `timeout` is over. Returns whether there is one.
     ///
+    /// A reader whose last message came within 300 µs looks for the next one for so long before it sleeps: waking a thread takes
+    /// the writer a system call and may take longer than that message is away.
+    ///
     /// # Errors
     /// As [`poll`](Self::poll).
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
+        let found = (self.busy && self.spin(start, timeout.min(MAX_SPIN))?) || self.sleep(start, timeout)?;
+        self.busy = found && start.elapsed() < MAX_SPIN && spinning_pays();
+        Ok(found)
+    }
+
+    /// Looks for a message again and again for as long as `patience`.
+    fn spin(&mut self, start: Instant, patience: Duration) -> Result<bool> {
+        while start.elapsed() < patience {
+            if self.peek()?.is_some() {
+                return Ok(true);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(false)
+    }
+
+    fn sleep(&mut self, start: Instant, timeout: Duration) -> Result<bool> {
         let handle = WaitHandle::new(&self.inner);
         loop {
             let ticket = handle.ticket();
@@ -262,6 +288,12 @@ impl Drop for Reader {
         // A position that cannot be flushed is as good as before for all but a power cut, after which messages come again.
         let _ = self.flush_position();
     }
+}
+
+/// Whether the writer can run while this thread looks for its messages.
+fn spinning_pays() -> bool {
+    static PAYS: OnceLock<bool> = OnceLock::new();
+    *PAYS.get_or_init(|| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1))
 }
 
 /// Whether `length` bytes fit behind `used`; an entry tells places below 4 GiB.

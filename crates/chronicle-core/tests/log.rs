@@ -129,7 +129,7 @@ fn what_the_slab_held_before_does_not_show_between_payloads() {
     }
     let (mut slab, mut entries) = ([0xAA; 32], [Entry::default(); 4]);
     assert_eq!(log.reader(From::Start).unwrap().poll(&mut slab, &mut entries).unwrap().count, 4);
-    assert_eq!(slab[..24], *b"hello\0\0\012345678ends\0\0\0\0");
+    assert_eq!(slab[..24], *b"hello\x00\x00\x0012345678ends\x00\x00\x00\x00");
 }
 
 #[test]
