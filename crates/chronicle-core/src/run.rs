@@ -103,8 +103,14 @@ pub(crate) fn copy(
 /// may hold anything. To be called before the payload is copied.
 #[inline]
 pub(crate) fn pad(rest: &mut [u8], length: usize) {
+    if !length.is_multiple_of(SLAB_ALIGN) {
+        fill_gap(rest, length);
+    }
+}
+
+fn fill_gap(rest: &mut [u8], length: usize) {
     let end = length.next_multiple_of(SLAB_ALIGN);
-    if let Some(word) = rest.get_mut(end.saturating_sub(SLAB_ALIGN)..end) {
+    if let Some(word) = rest.get_mut(end - SLAB_ALIGN..end) {
         word.fill(0);
     }
 }
