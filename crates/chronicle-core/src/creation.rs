@@ -42,7 +42,8 @@ fn not_found(dir: &Path) -> Error {
 
 /// Refuses a file system where mapped memory is not coherent between hosts.
 pub(crate) fn refuse_network_fs(dir: &Path) -> Result<()> {
-    match platform::network_fs(dir).map_err(|e| Error::io("look at the file system", dir, &e))? {
+    let found = platform::network_fs(dir).map_err(|e| Error::io("look at the file system", dir, &e))?;
+    match found.or(crate::fault::planted("fs.network").then_some("NFS")) {
         None => Ok(()),
         Some(name) => {
             let message = format!(

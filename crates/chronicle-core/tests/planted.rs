@@ -12,6 +12,8 @@ mod simulator;
 
 use std::process::{Command, Stdio};
 
+use chronicle_core::{Chronicle, ErrorKind, Options};
+
 const PLANT: &str = "CHRONICLE_PLANT";
 /// With so many images each fault is found, whatever its seeds are.
 const IMAGES: u64 = 3000;
@@ -71,4 +73,22 @@ fn every_planted_fault_is_found() {
     let in_one_boot = if boots_are_known { FAULTS_IN_ONE_BOOT } else { &[] };
     let missed: Vec<&&str> = FAULTS.iter().chain(in_one_boot).filter(|fault| passes(fault)).collect();
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+/// Run again in a process that takes its file system for one of the network.
+#[test]
+fn a_network_file_system_is_refused_unless_allowed() {
+    const FOUND: &str = "fs.network";
+    if std::env::var(PLANT).as_deref() != Ok(FOUND) {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.args(["a_network_file_system_is_refused_unless_allowed", "--exact"]).env(PLANT, FOUND);
+        assert!(again.status().unwrap().success());
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let error = Chronicle::open(dir.path(), &Options::default()).unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::NetworkFs, Some(dir.path())));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    Chronicle::open(dir.path(), &Options { allow_network_fs: true, ..Options::default() }).unwrap();
+    assert_eq!(Chronicle::open(dir.path(), &Options::default()).unwrap_err().kind(), ErrorKind::NetworkFs);
 }

@@ -75,7 +75,11 @@ fn read_boot_id() -> BootId {
 ///
 /// The numbers are the `f_type` values of statfs(2).
 pub(crate) fn network_fs(path: &Path) -> io::Result<Option<&'static str>> {
-    Ok(match fs_type(path)? {
+    Ok(network_name(fs_type(path)?))
+}
+
+fn network_name(fs_type: u32) -> Option<&'static str> {
+    match fs_type {
         0x6969 => Some("NFS"),
         0x517B => Some("SMB"),
         0xFF53_4D42 => Some("CIFS"),
@@ -86,7 +90,7 @@ pub(crate) fn network_fs(path: &Path) -> io::Result<Option<&'static str>> {
         0x5346_414F => Some("AFS"),
         0x7375_7245 => Some("CODA"),
         _ => None,
-    })
+    }
 }
 
 /// Names the file system of `path` when it copies on write, so that allocated space promises nothing.
@@ -146,5 +150,21 @@ impl ForkGuard {
     #[inline]
     pub(crate) fn is_child(&self) -> bool {
         self.0[0] == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_told_from_local_ones() {
+        // As linux/magic.h and the sources of the others have them.
+        let numbers = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x0102_1997, 0x6573_5546];
+        let names = numbers.map(network_name);
+        assert_eq!(names, ["NFS", "SMB", "CIFS", "SMB2", "9P", "FUSE"].map(Some));
+        // ext4, XFS, tmpfs, btrfs.
+        assert_eq!([0xEF53, 0x5846_5342, 0x0102_1994, 0x9123_683E].map(network_name), [None; 4]);
+        assert_eq!(network_fs(Path::new("/proc/self")).unwrap(), None);
     }
 }
