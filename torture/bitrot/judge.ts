@@ -264,8 +264,8 @@ function judgeAppended(dir: string, messages: readonly Message[], walked: Walked
   }
 }
 
-/** After a repair everything is there but for what the report says, and nothing else is. */
-async function judgeRepair(dir: string, { messages }: Sample, walked: Walked): Promise<void> {
+/** After a repair everything that was promised is there but for what the report says, and nothing else is. */
+async function judgeRepair(dir: string, { messages, promised }: Sample, walked: Walked): Promise<void> {
   let lost: readonly [number, number] = [0, 0]
   try {
     const report = await repair(dir)
@@ -277,7 +277,8 @@ async function judgeRepair(dir: string, { messages }: Sample, walked: Walked): P
   const left = messages.filter(({ seq }) => seq < lost[0] || seq >= lost[1])
   const log = Chronicle.open(dir)
   try {
-    const { code, count } = walk(() => log.read(), left, `read after a repair that lost ${lost.join(' to ')}`)
+    const doing = `read after a repair that lost ${lost.join(' to ')}`
+    const { code, count } = walk(() => log.read(), left, doing, promised)
     if (code !== undefined) throw new Fault('lost', `after a repair: ${code} behind ${count} messages`)
     if (left.length < wholeBatches(messages, walked.count)) {
       throw new Fault(
