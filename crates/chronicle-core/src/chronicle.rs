@@ -51,7 +51,7 @@ pub(crate) struct Inner {
     mapped: Mutex<HashMap<u64, Weak<Segment>>>,
     pub(crate) recovery: Mutex<Option<RecoveryReport>>,
     /// Where the log ends as long as no writer has recovered it, and the number of openings when that was found.
-    end: Mutex<Option<(u32, u64)>>,
+    end: Mutex<Option<((u32, u64), u64)>>,
     pub(crate) prune_failure: Mutex<Option<Error>>,
 }
 
@@ -253,10 +253,11 @@ impl Inner {
         if self.control.recovered() {
             return Ok(None);
         }
-        let epoch = self.control.epoch();
+        // A writer that came and went has changed one of them.
+        let at = (self.control.epoch(), self.control.head());
         let mut known = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((found, end)) = *known
-            && found == epoch
+            && found == at
         {
             return Ok(Some(end));
         }
@@ -265,7 +266,7 @@ impl Inner {
         if self.control.recovered() {
             return Ok(None);
         }
-        *known = Some((epoch, end));
+        *known = Some((at, end));
         Ok(Some(end))
     }
 

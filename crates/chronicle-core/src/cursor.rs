@@ -157,12 +157,17 @@ impl Cursor {
     pub(crate) fn step_back(&mut self, inner: &Inner) -> Result<Option<MessageHeader>> {
         loop {
             if let Some(place) = self.behind.pop() {
-                self.place = place;
-                self.min_seq = 0;
-                return match record::read(&self.segment, &place)? {
-                    Record::Message(header) => Ok(Some(header)),
-                    _ => Err(record::vanished(&self.segment, &place)),
+                let error = match record::read(&self.segment, &place) {
+                    Ok(Record::Message(header)) => {
+                        (self.place, self.min_seq) = (place, 0);
+                        return Ok(Some(header));
+                    }
+                    Ok(_) => record::vanished(&self.segment, &place),
+                    Err(e) => e,
                 };
+                // It must come again, and not be stepped over.
+                self.behind.push(place);
+                return Err(error);
             }
             if !self.look_back(inner)? {
                 return Ok(None);

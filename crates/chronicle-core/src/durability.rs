@@ -57,6 +57,15 @@ impl Dirty {
     fn base(&self) -> u64 {
         self.active.segment.header.base_seq
     }
+
+    /// Flushes what is not flushed. Returns how far it is then.
+    fn flush(&self) -> Result<u64> {
+        let end = self.active.end();
+        if end > self.flushed {
+            self.active.flush(self.flushed, end)?;
+        }
+        Ok(end)
+    }
 }
 
 /// How many segments are held open until they are flushed. Those before are opened again for it: descriptors and mappings must not
@@ -155,7 +164,9 @@ impl Durability {
         let left = self.shared.inner.control.first_seq();
         let mut state = self.lock();
         while state.dirty.len() > 1 && state.dirty.front().is_some_and(|dirty| dirty.base() < left) {
-            state.dirty.pop_front();
+            // The prune may still take its intent back: what is there then has to be flushed, and what is not costs nothing.
+            let oldest = state.dirty.pop_front().map(|dirty| dirty.base());
+            state.unflushed = state.unflushed.or(oldest);
         }
     }
 
@@ -172,23 +183,31 @@ impl Durability {
 
     /// Flushes for everybody: the state is unlocked meanwhile, so appends and rolls go on.
     fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.flushing = true;
         // The head is read before the segments and their ends: all messages below it lie in front of those ends.
         let head = self.shared.inner.control.head();
-        let work: Vec<Dirty> = state.dirty.iter().cloned().collect();
+        let mut work: Vec<Dirty> = state.dirty.iter().cloned().collect();
+        let Some(newest) = work.pop() else {
+            // The segment that is appended to is always among them.
+            state.failure = Some(Error::new(ErrorKind::Closed, "there is no segment to flush"));
+            return state;
+        };
         let unflushed = state.unflushed.take();
+        state.flushing = true;
         drop(state);
         if fault::planted("durable.early") {
             self.shared.inner.control.set_durable(head);
         }
-        let outcome = self.flush(unflushed, work);
+        let outcome = self.flush(unflushed, &work, newest);
         let mut state = self.lock();
         state.flushing = false;
         match outcome {
-            Ok((base, flushed)) => {
+            Ok((last, flushed)) => {
+                let base = last.segment.header.base_seq;
                 // All before the last one were sealed; it may be sealed by now, and not be held any more.
                 state.dirty.retain(|dirty| dirty.base() >= base);
-                if let Some(dirty) = state.dirty.front_mut().filter(|dirty| dirty.base() == base) {
+                // Or a larger one has taken its name, of which nothing is flushed.
+                let front = state.dirty.front_mut();
+                if let Some(dirty) = front.filter(|dirty| Arc::ptr_eq(&dirty.active, &last)) {
                     (dirty.flushed, dirty.named) = (flushed, true);
                 }
                 state.unflushed = state.unflushed.map(|first| first.max(base));
@@ -216,27 +235,26 @@ impl Durability {
     }
 
     /// Flushes each segment's dirty range, then the names of new ones. Returns which was the last, and how far it is flushed.
-    fn flush(&self, unflushed: Option<u64>, work: Vec<Dirty>) -> Result<(u64, u64)> {
-        let mut last = (0, 0);
-        if let (Some(first), Some(held)) = (unflushed, work.first()) {
-            self.sync_sealed(first, held.base())?;
+    fn flush(&self, unflushed: Option<u64>, sealed: &[Dirty], newest: Dirty) -> Result<(Arc<Active>, u64)> {
+        if let Some(first) = unflushed {
+            self.sync_sealed(first, sealed.first().unwrap_or(&newest).base())?;
         }
         let mut names = unflushed.is_some();
-        let newest = work.last().map_or(0, Dirty::base);
-        for dirty in work {
-            let end = dirty.active.end();
-            if end > dirty.flushed && !(fault::planted("sealed.unflushed") && dirty.base() < newest) {
-                dirty.active.flush(dirty.flushed, end)?;
+        for dirty in sealed {
+            if !fault::planted("sealed.unflushed") {
+                dirty.flush()?;
             }
             names |= !dirty.named;
             fault::point("sync.segment");
-            last = (dirty.base(), end);
         }
+        let flushed = newest.flush()?;
+        names |= !newest.named;
+        fault::point("sync.segment");
         if names {
             self.shared.inner.directory.sync()?;
         }
         fault::point("sync.flushed");
-        Ok(last)
+        Ok((newest.active, flushed))
     }
 
     /// Syncs the segments that start in `first..end`.

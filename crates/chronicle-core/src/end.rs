@@ -15,6 +15,17 @@ pub(crate) fn may_be_lost(kind: ErrorKind) -> bool {
 ///
 /// After a power cut any message at or behind the durable point may be missing or damaged, in any segment. The end is where the first is.
 pub(crate) fn sound_end(inner: &Inner) -> Result<u64> {
+    loop {
+        let left = inner.control.first_seq();
+        match walk_to_end(inner) {
+            // A segment was pruned while it was looked at: the rest is left.
+            Err(e) if e.kind() == ErrorKind::NotFound && inner.control.first_seq() != left => {}
+            other => return other,
+        }
+    }
+}
+
+fn walk_to_end(inner: &Inner) -> Result<u64> {
     let (bases, durable) = (inner.bases()?, inner.control.stored_durable());
     let first = bases.partition_point(|&base| base < durable).saturating_sub(1);
     let mut end: Option<Place> = None;

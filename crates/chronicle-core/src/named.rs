@@ -1,5 +1,7 @@
 //! Named readers: a reader whose position outlives its process.
 
+use std::cell::Cell;
+
 use crate::chronicle::{Chronicle, Inner};
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,7 +40,9 @@ impl Chronicle {
     pub fn named_reader(&self, name: &str, new_from: From) -> Result<Reader> {
         let inner = self.inner();
         refuse_read_only(inner)?;
+        let created = Cell::new(false);
         let start = || {
+            created.set(true);
             let mut reader = Reader::open(inner, new_from)?;
             reader.settle()?;
             Ok(reader.next_seq())
@@ -48,7 +52,18 @@ impl Chronicle {
         let stored = position.next_seq();
         let moved = move_back(inner, &mut position)?;
         // The position stands before the first seq that is left is looked at: a prune that looks later spares it.
-        let mut reader = Reader::open(inner, From::Seq(position.next_seq()))?;
+        let mut reader = loop {
+            match Reader::open(inner, From::Seq(position.next_seq())) {
+                // A prune came between the look at where to start and the position that would have kept it.
+                Err(e)
+                    if e.kind() == ErrorKind::Gap && created.get() && !matches!(new_from, From::Seq(_)) =>
+                {
+                    position.store(start()?);
+                    position.flush()?;
+                }
+                other => break other?,
+            }
+        };
         reader.moved_back_from = moved.then_some(stored);
         reader.position = Some(position);
         Ok(reader)

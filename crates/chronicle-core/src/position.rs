@@ -84,11 +84,7 @@ impl Position {
                 Err(TryLockError::WouldBlock) => return Err(held(name, &path)),
                 Err(TryLockError::Error(e)) => return Err(Error::io("lock the reader position", &path, &e)),
             }
-            let held = file.metadata().map_err(|e| Error::io("look at the reader position", &path, &e))?;
-            // Removed or replaced between opening and locking: nobody else would meet this lock.
-            if fs::symlink_metadata(&path)
-                .is_ok_and(|named| platform::file_id(&named) == platform::file_id(&held))
-            {
+            if is_named(&file, &path)? {
                 return Self::map(file, path, id);
             }
         }
@@ -197,16 +193,28 @@ pub(crate) fn read(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
     Ok(Stored { next_seq, pid: (pid != 0).then_some(pid) })
 }
 
+/// Whether the file has the name still. Removed or replaced between opening and locking, nobody else would meet its lock.
+fn is_named(file: &File, path: &Path) -> Result<bool> {
+    let held = file.metadata().map_err(|e| Error::io("look at the reader position", path, &e))?;
+    let named = fs::symlink_metadata(path);
+    Ok(named.is_ok_and(|named| platform::file_id(&named) == platform::file_id(&held)))
+}
+
 /// Removes a position that nobody uses.
 pub(crate) fn remove(directory: &Directory, name: &str) -> Result<()> {
     check_name(name)?;
     let path = directory.reader(name);
-    let file = open_regular(&path, true)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(held(name, &path)),
-        Err(TryLockError::Error(e)) => return Err(Error::io("lock the reader position", &path, &e)),
-    }
+    let _file = loop {
+        let file = open_regular(&path, true)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(name, &path)),
+            Err(TryLockError::Error(e)) => return Err(Error::io("lock the reader position", &path, &e)),
+        }
+        if is_named(&file, &path)? {
+            break file;
+        }
+    };
     disk::remove(&path).map_err(|e| Error::io("remove the reader position", &path, &e))?;
     let readers = directory.readers();
     disk::sync_dir(&readers).map_err(|e| Error::io("sync the directory", &readers, &e))

@@ -11,11 +11,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::MessageHeader;
 use crate::index::Mark;
+use crate::layout::HEADER_LEN;
 use crate::position::{self, Position};
 use crate::quarantine;
 use crate::record::{self, Place, Record};
 use crate::segment::{Segment, header_of, next_size};
 use crate::walk::{Stop, Walk, walk};
+use crate::writer::offset_in_map;
 
 /// What opening for writing found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -255,7 +257,7 @@ impl Recovery<'_> {
             Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up")
                 .at_path(control.path())
         })?;
-        if self.report.same_boot && control.flush_failed() {
+        if control.flush_failed() {
             self.dirty_walked(&active, unsure)?;
             self.changed = true;
         }
@@ -289,9 +291,12 @@ impl Recovery<'_> {
     fn dirty_walked(&self, active: &Segment, unsure: usize) -> Result<()> {
         let sealed = self.bases.len() - 1;
         for index in unsure.min(sealed)..sealed {
-            self.open(index)?.region.dirty();
+            let segment = self.open(index)?;
+            // Behind END blocks may have been given back, and a store there could meet a full disk.
+            let end = walk(&segment)?.place.offset + HEADER_LEN as u64;
+            segment.region.dirty(offset_in_map(end));
         }
-        active.region.dirty();
+        active.region.dirty(active.region.len());
         Ok(())
     }
 

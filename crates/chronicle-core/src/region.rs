@@ -90,10 +90,10 @@ impl Region {
         unsafe { self.map.as_mut_ptr().add(offset).write_bytes(0, len) }
     }
 
-    /// Stores to every page what it holds. Nobody else may be storing.
-    pub(crate) fn dirty(&self) {
+    /// Stores to every page before `end` what it holds. Nobody else may be storing.
+    pub(crate) fn dirty(&self, end: usize) {
         assert!(self.writable);
-        for offset in (0..self.len()).step_by(4096) {
+        for offset in (0..end.min(self.len())).step_by(4096) {
             let word = self.word32(offset);
             // A swap, because an operation that can be seen to change nothing may be compiled to a load.
             word.swap(word.load(Ordering::Acquire), Ordering::AcqRel);

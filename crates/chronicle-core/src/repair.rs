@@ -11,12 +11,13 @@ use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index;
 use crate::layout::{DEFAULT_SEGMENT_BYTES, MAX_SEQ};
-use crate::lock::WriterLock;
+use crate::lock::{FileLock, WriterLock};
 use crate::options::{Options, SyncMode};
 use crate::position::{self, Position};
 use crate::quarantine;
 use crate::record::Place;
 use crate::recovery::RecoveryReport;
+use crate::retention::PRUNE_PATIENCE;
 use crate::segment::{self, Segment, next_size};
 use crate::verify::Severity;
 use crate::verify::verify;
@@ -60,10 +61,15 @@ pub fn repair(dir: &Path) -> Result<RepairReport> {
     let lock = WriterLock::acquire(&directory, options.mode, Duration::ZERO, || {
         Control::open(&directory, false).ok().and_then(|control| control.writer_pid())
     })?;
+    let pruning =
+        FileLock::acquire(&directory.prune_lock(), options.mode, PRUNE_PATIENCE)?.ok_or_else(|| {
+            Error::new(ErrorKind::Locked, "another handle prunes the chronicle")
+                .at_path(&directory.prune_lock())
+        })?;
     rebuild_control(&directory, &options, &mut report)?;
     let log = Chronicle::open(dir, &options)?;
     mend(log.inner(), &mut report)?;
-    drop(lock);
+    drop((pruning, lock));
     let writer = log.writer(Duration::ZERO)?;
     if let Some(recovery) = log.stats()?.recovery {
         report.recovery = recovery;
@@ -138,6 +144,9 @@ fn mend(inner: &Inner, report: &mut RepairReport) -> Result<()> {
     if report.lost_from.is_none() && (end < promised || report.quarantined.len() > kept) {
         report.lost_from = Some(end);
         report.lost_to = (end < promised).then_some(promised);
+    } else if end < promised {
+        // Lost at both ends: what is named is all from the first to the last of it.
+        report.lost_to = report.lost_to.max(Some(promised));
     }
     control.forget(end);
     control.flush()?;

@@ -106,12 +106,14 @@ pub(crate) fn prune(inner: &Inner, retention: &Retention, wait: Duration) -> Res
         inner.control.lower_first_seq(left);
         looked?;
     }
-    // A segment that is missing below this word was pruned; after a power cut the word must still say so.
+    // A segment that is missing below this word was pruned; after a power cut the word must still say so. Stored again, because a
+    // flush that failed before may have left it clean and not on the disk.
+    inner.control.lower_first_seq(inner.control.first_seq());
     if !fault::planted("prune.unannounced") {
         inner.control.flush()?;
     }
     fault::point("prune.intended");
-    remove_pruned(inner)?;
+    remove_pruned(inner, unread(inner, retention)?)?;
     report(inner, &going, None).map(Some)
 }
 
@@ -143,11 +145,14 @@ fn keep(inner: &Inner, base: u64) -> Result<()> {
     inner.directory.sync()
 }
 
-/// Removes every segment before the first that is left, oldest first: also those that an earlier prune has left.
-fn remove_pruned(inner: &Inner) -> Result<()> {
+/// Removes every segment before the first that is left, oldest first: also those that an earlier prune has left. One that was
+/// killed with its intent stored has not looked at positions for the last time, so what holds `unread` stays.
+fn remove_pruned(inner: &Inner, unread: Option<u64>) -> Result<()> {
     let left = inner.control.first_seq();
     let mut bases = inner.directory.segments()?;
-    bases.retain(|&base| base < left);
+    let unread = unread.and_then(|seq| bases.iter().copied().rfind(|&base| base <= seq));
+    let end = unread.map_or(left, |base| base.min(left));
+    bases.retain(|&base| base < end);
     for &base in &bases {
         remove(inner, base)?;
         fault::point("prune.removed");

@@ -97,10 +97,14 @@ pub fn verify(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<VerifyRe
                 break;
             }
         }
-        if let (Some(place), true) = (before, index == bases.len()) {
-            // A writer may have rolled since the segments were listed.
-            bases.extend(inner.directory.segments()?.into_iter().filter(|&base| base >= place.seq));
-            if index == bases.len() {
+        if index == bases.len() {
+            // A writer may have rolled, and a prune have gone on, since the segments were listed.
+            let left = inner.control.first_seq();
+            let pruned = left > bases[index - 1] && before.is_none_or(|place| place.seq < left);
+            before = before.filter(|_| !pruned);
+            let from = if pruned { left } else { before.map_or(u64::MAX, |place| place.seq) };
+            bases.extend(inner.directory.segments()?.into_iter().filter(|&base| base >= from));
+            if let (Some(place), true) = (before, index == bases.len()) {
                 report.note(Severity::Unfinished, inner.missing(place.seq));
             }
         }
@@ -199,6 +203,10 @@ fn may_be_torn(inner: &Inner, seq: u64) -> bool {
 fn check_seam(inner: &Inner, segment: &Segment, before: Option<Place>) -> Result<()> {
     let (start, Some(before)) = (segment.start(), before) else { return Ok(()) };
     if before.seq != start.seq {
+        if before.seq < inner.control.first_seq() {
+            // Pruned since the segment before was read.
+            return Ok(());
+        }
         return Err(inner.missing(before.seq));
     }
     if start.follows(&before) { Ok(()) } else { Err(record::older(segment)) }

@@ -44,7 +44,7 @@ pub struct Writer {
     // Stopped and joined in this order, before the lock goes.
     flusher: Option<Flusher>,
     pub(crate) preparer: Preparer,
-    _lock: WriterLock,
+    _lock: Option<WriterLock>,
 }
 
 impl Writer {
@@ -57,17 +57,17 @@ impl Writer {
         control.check_writable()?;
         let lock = WriterLock::acquire(&inner.directory, inner.options.mode, wait, || holder(inner))?;
         control.set_writer_pid(std::process::id());
-        match recovery::recover(inner) {
-            Ok(recovered) => Self::start(inner, lock, recovered),
-            Err(e) => {
-                // Before the lock goes: the word may be the next holder's then.
-                control.set_writer_pid(0);
-                Err(e)
-            }
+        let mut lock = Some(lock);
+        let opened = recovery::recover(inner).and_then(|recovered| Self::start(inner, &mut lock, recovered));
+        if opened.is_err() {
+            // Before the lock goes: the words may be the next holder's then.
+            control.set_live(0);
+            control.set_writer_pid(0);
         }
+        opened
     }
 
-    fn start(inner: &Arc<Inner>, lock: WriterLock, recovered: Recovered) -> Result<Self> {
+    fn start(inner: &Arc<Inner>, lock: &mut Option<WriterLock>, recovered: Recovered) -> Result<Self> {
         let place = recovered.place;
         let active = Arc::new(Active::new(recovered.active, place.offset, recovered.marks));
         let durable = inner.control.stored_durable();
@@ -94,7 +94,7 @@ impl Writer {
             durability,
             flusher,
             preparer,
-            _lock: lock,
+            _lock: lock.take(),
         })
     }
 
