@@ -61,15 +61,10 @@ pub fn repair(dir: &Path) -> Result<RepairReport> {
     let lock = WriterLock::acquire(&directory, options.mode, Duration::ZERO, || {
         Control::open(&directory, false).ok().and_then(|control| control.writer_pid())
     })?;
-    let pruning =
-        FileLock::acquire(&directory.prune_lock(), options.mode, PRUNE_PATIENCE)?.ok_or_else(|| {
-            Error::new(ErrorKind::Locked, "another handle prunes the chronicle")
-                .at_path(&directory.prune_lock())
-        })?;
     rebuild_control(&directory, &options, &mut report)?;
     let log = Chronicle::open(dir, &options)?;
     mend(log.inner(), &mut report)?;
-    drop((pruning, lock));
+    drop(lock);
     let writer = log.writer(Duration::ZERO)?;
     if let Some(recovery) = log.stats()?.recovery {
         report.recovery = recovery;
@@ -127,6 +122,11 @@ fn mend(inner: &Inner, report: &mut RepairReport) -> Result<()> {
     if found.problems.iter().all(|problem| problem.severity != Severity::Data) {
         return Ok(());
     }
+    // Nobody else moves the first seq meanwhile.
+    let path = inner.directory.prune_lock();
+    let Some(_pruning) = FileLock::acquire(&path, inner.options.mode, PRUNE_PATIENCE)? else {
+        return Err(Error::new(ErrorKind::Locked, "another handle prunes the chronicle").at_path(&path));
+    };
     let bases = inner.bases().or_else(|_| inner.directory.segments())?;
     let Some(&first) = bases.first() else { return Err(inner.missing(inner.control.first_seq())) };
     let control = &inner.control;
