@@ -23,15 +23,23 @@ fn keep(messages: u64) -> Retention {
 
 /// Does `other` again and again in a thread for as long as `here` runs.
 fn beside<T>(other: impl Fn() + Send + Sync, here: impl FnOnce() -> T) -> T {
-    let stop = AtomicBool::new(false);
+    /// Stops the thread also where an assertion ends the test.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let stopped = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 other();
             }
         });
+        let stop = Stop(&stopped);
         let result = here();
-        stop.store(true, Ordering::Relaxed);
+        drop(stop);
         worker.join().unwrap();
         result
     })
