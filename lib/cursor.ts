@@ -4,6 +4,9 @@ import { sourceOf, type Range } from './reader.ts'
 import type { Home, Source } from './source.ts'
 import { closed } from './errors.ts'
 
+// Through the exports of a module a function is looked up again at each call.
+const stand = place
+
 /** The longest that native code blocks at a stretch: a worker that is terminated ends no later than this. */
 const WAIT_SLICE_MS = 50
 
@@ -54,7 +57,7 @@ export class Cursor extends Message {
     const at = this.#next
     if (at < this.#end && !this.#home.closed) {
       this.#next = at + ENTRY_WORDS
-      place(this, this.#source.run, at)
+      stand(this, this.#source.run, at)
       return true
     }
     return this.#refill(options)
@@ -82,7 +85,7 @@ export class Cursor extends Message {
     if (count === 0) return false
     this.#next = ENTRY_WORDS
     this.#end = count * ENTRY_WORDS
-    place(this, this.#source.run, 0)
+    stand(this, this.#source.run, 0)
     return true
   }
 
@@ -101,6 +104,6 @@ export class Cursor extends Message {
   #leave(): void {
     this.#next = 0
     this.#end = 0
-    place(this, this.#source.run, -1)
+    stand(this, this.#source.run, -1)
   }
 }

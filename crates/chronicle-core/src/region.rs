@@ -83,6 +83,17 @@ impl Region {
         bytes
     }
 
+    /// Asks the processor for the lines of `offset..offset + len`, as far as they are inside, so that they are near when they are copied.
+    #[inline]
+    pub(crate) fn prefetch(&self, offset: usize, len: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for at in (offset..(offset + len).min(self.len())).step_by(64) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: inside of the mapping; a prefetch reads nothing and never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.map.as_ptr().add(at).cast()) }
+        }
+    }
+
     /// Zeroes `len` bytes at `offset` by storing to them.
     pub(crate) fn zero(&self, offset: usize, len: usize) {
         assert!(self.writable && self.holds(offset, len));
