@@ -95,7 +95,9 @@ test('every file of the facade is reached from index.ts', (t) => {
   const visit = (name: string): void => {
     if (reached.has(name)) return
     reached.add(name)
-    for (const [, path = ''] of readText(name).matchAll(/from '(\.[^']+\.ts)'/g)) {
+    // JavaScript has its types beside it.
+    if (name.endsWith('.cjs')) reached.add(name.replace(/\.cjs$/, '.d.cts'))
+    for (const [, path = ''] of readText(name).matchAll(/from '(\.[^']+\.(?:ts|cjs))'/g)) {
       visit(normalize(join(dirname(name), path)).replaceAll('\\', '/'))
     }
   }
