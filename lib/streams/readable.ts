@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
+import { invalidValue } from '../errors.ts'
 import { onAbort } from './abort.ts'
 import { feed, type Feed, type Readings } from './log.ts'
 import { readPlan, type ReadableOptions } from './options.ts'
@@ -24,7 +25,7 @@ const TURN_MS = 5
  */
 export class LogReadable<C> extends Readable {
   readonly #feed: Feed
-  readonly #forget: () => void
+  #forget = (): void => undefined
   #filling = false
   #turnEnds = performance.now() + TURN_MS
 
@@ -34,11 +35,6 @@ export class LogReadable<C> extends Readable {
     super({ objectMode: true, highWaterMark: plan.highWaterMark })
     this.#feed = feed(log, plan)
     this.#forget = onAbort(plan.signal, (error) => this.destroy(error))
-  }
-
-  /** The next chunk, or `null` where there is none yet. */
-  override read(size?: number): C | null {
-    return super.read(size) as C | null
   }
 
   /** The chunks; leaving the loop destroys the stream. */
@@ -67,15 +63,17 @@ export class LogReadable<C> extends Readable {
   async #fill(): Promise<void> {
     this.#filling = true
     try {
-      if (performance.now() >= this.#turnEnds) {
-        await nextTurn()
-        this.#turnEnds = performance.now() + TURN_MS
-      }
       while (!this.destroyed) {
+        if (performance.now() >= this.#turnEnds) {
+          await nextTurn()
+          this.#turnEnds = performance.now() + TURN_MS
+          continue
+        }
         const next = this.#feed.next()
         const step = next instanceof Promise ? await next : next
-        if (this.destroyed) break
-        if (!this.push(step.done === true ? null : step.value) || step.done === true) break
+        if (this.destroyed) return
+        if (step.done !== true && step.value === null) throw endMark()
+        if (!this.push(step.done === true ? null : step.value)) return
       }
     } catch (error) {
       this.destroy(error as Error)
@@ -83,4 +81,11 @@ export class LogReadable<C> extends Readable {
       this.#filling = false
     }
   }
+}
+
+function endMark(): Error {
+  return invalidValue(
+    'a value is null, which ends a stream of Node.js: leave values out, and look at each message',
+    {},
+  )
 }

@@ -27,7 +27,7 @@ type Done = (error?: Error | null) => void
 export class LogWritable<C> extends Writable {
   readonly #log: Appender<C>
   readonly #plan: WritePlan
-  readonly #forget: () => void
+  #forget = (): void => undefined
 
   /** @internal */
   constructor(log: Appender<C>, options?: WritableOptions) {
@@ -36,13 +36,6 @@ export class LogWritable<C> extends Writable {
     this.#log = log
     this.#plan = plan
     this.#forget = onAbort(plan.signal, (error) => this.destroy(error))
-  }
-
-  /** Appends a chunk. Returns false when the stream holds as many as it should: wait for `'drain'` then. */
-  override write(chunk: C, callback?: Done): boolean
-  override write(chunk: C, encoding: BufferEncoding, callback?: Done): boolean
-  override write(chunk: C, encoding?: unknown, callback?: Done): boolean {
-    return super.write(chunk, encoding as BufferEncoding, callback)
   }
 
   /** @internal */
