@@ -121,6 +121,25 @@ test('it tells the writer to wait, and what is refused ends it', async (t) => {
   await rejects(t, late.write(1), 'ERR_CHRONICLE_ABORTED')
 })
 
+test('streams that have ended leave nothing on their signal', async (t) => {
+  const log = numbers(t, 3)
+  const { signal } = new AbortController()
+  let listeners = 0
+  const add = signal.addEventListener.bind(signal)
+  const remove = signal.removeEventListener.bind(signal)
+  signal.addEventListener = (...args: Parameters<typeof add>) => void (listeners++, add(...args))
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => void (listeners--, remove(...args))
+  await log.readableStream({ values: true, signal, to: 3 }).pipeTo(log.writableStream({ signal }))
+  const cancelled = log.readableStream({ follow: true, signal })
+  t.is(listeners, 1)
+  await cancelled.cancel()
+  const failed = log.writableStream({ signal }).getWriter()
+  await rejects(t, failed.write(1n as never), 'ERR_CHRONICLE_INVALID_VALUE')
+  await t.throwsAsync(failed.closed)
+  await log.writableStream({ signal }).abort()
+  t.is(listeners, 0)
+})
+
 test('options are checked by name', (t) => {
   const log = fresh(t)
   refusesArgument(

@@ -45,9 +45,14 @@ export function writableStream<C>(log: Appender<C>, options?: WritableOptions): 
     start(controller) {
       forget = onAbort(plan.signal, (error) => controller.error(error))
     },
-    write(chunk) {
-      appendAll(log, [chunk], plan.batch)
-      return plan.durable ? log.sync().then(() => undefined) : undefined
+    async write(chunk) {
+      try {
+        appendAll(log, [chunk], plan.batch)
+        if (plan.durable) await log.sync()
+      } catch (error) {
+        forget()
+        throw error
+      }
     },
     close: () => forget(),
     abort: () => forget(),
