@@ -5,6 +5,7 @@ export {
   type ChannelMessage,
   type ChannelOptions,
   type ChannelTable,
+  type Unlisted,
 } from './lib/channels.ts'
 export { Chronicle } from './lib/chronicle.ts'
 export { Claim } from './lib/claim.ts'

@@ -1,5 +1,5 @@
 import { checkCodec, encode, type Codec } from './codecs/codec.ts'
-import { invalidArgument, unknownType } from './errors.ts'
+import { closed, invalidArgument, unknownType } from './errors.ts'
 import type { Message } from './message.ts'
 import { check, checked, checkSeq, checkType, type ReadOptions, type TailOptions } from './options.ts'
 import { Reader } from './reader.ts'
@@ -131,25 +131,18 @@ export class Channels<C extends ChannelTable, U extends Unlisted = 'throw'> exte
   /** As {@link Chronicle.read}. */
   read(options?: ReadOptions): Reader<ChannelMessage<C, U>> {
     const range = check('read', options)
-    this.#check()
+    if (this.#home.closed) throw closed('chronicle')
     return new Reader(this.#home, range)
   }
 
   /** As {@link Chronicle.tail}. */
   tail(options?: TailOptions): Tail<ChannelMessage<C, U>> {
-    const range = check('tail', options)
-    this.#check()
-    return new Tail(this.#home, this.#ways.waiting, range)
+    return new Tail(this.#home, this.#ways.waiting, check('tail', options))
   }
 
   /** As {@link Chronicle.sync}. */
   async sync(): Promise<number> {
     return this.#ways.writer().sync()
-  }
-
-  #check(): void {
-    // Asking is refused once the chronicle is closed.
-    void this.#ways.home.nextSeq
   }
 
   #channel(name: unknown, what: string): Channel {

@@ -93,9 +93,10 @@ export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Streamed<Message
   }
 
   /**
-   * Opens the chronicle in a directory, and creates both where they are missing. With a codec its messages are values of a type of your own.
+   * Opens the chronicle in a directory, and creates both where they are missing.
    *
    * @param dir - The path, or a `file:` URL, of the directory.
+   * @param options - With a `codec` messages are values of a type of your own; see {@link Codec}. The rest are {@link OpenOptions}.
    * @throws {@link ChronicleError} `ERR_CHRONICLE_NOT_FOUND`, `ERR_CHRONICLE_NOT_A_CHRONICLE`, `ERR_CHRONICLE_NETWORK_FS`,
    * `ERR_CHRONICLE_PERMISSION`, `ERR_CHRONICLE_NO_SPACE`, and the codes for damaged files.
    */

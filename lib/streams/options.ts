@@ -28,7 +28,7 @@ export interface FollowOptions extends TailOptions {
 
 /** Options of a stream that is written to. */
 export interface WritableOptions {
-  /** The type of the messages, 0 to 65,535. Default: `0`. */
+  /** The type of the messages, 0 to 65,535. Not in a view of {@link Chronicle.types}, whose chunks name theirs. Default: `0`. */
   type?: number | undefined
   /**
    * Whether a chunk is done with when it survives a power cut, rather than when every reader sees it. So a stream that has
