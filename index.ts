@@ -1,5 +1,25 @@
+export {
+  Channels,
+  type ChannelAppendOptions,
+  type ChannelItem,
+  type ChannelMessage,
+  type ChannelOptions,
+  type ChannelTable,
+  type Unlisted,
+} from './lib/channels.ts'
 export { Chronicle } from './lib/chronicle.ts'
 export { Claim } from './lib/claim.ts'
+export type { Codec } from './lib/codecs/codec.ts'
+export { msgpack } from './lib/codecs/msgpack.ts'
+export { json, raw, utf8 } from './lib/codecs/plain.ts'
+export {
+  withSchema,
+  type SchemaIssue,
+  type SchemaOptions,
+  type SchemaResult,
+  type StandardSchema,
+  type Validate,
+} from './lib/codecs/schema.ts'
 export { Cursor } from './lib/cursor.ts'
 export { ChronicleError, errorCodes, type ChronicleErrorCode } from './lib/errors.ts'
 export { MessageHeader, type MessageHeaderFields } from './lib/header.ts'
@@ -26,6 +46,9 @@ export type {
 } from './lib/options.ts'
 export { MessageIterator, Reader } from './lib/reader.ts'
 export type { PruneReport, ReaderInfo, Recovery, Stats } from './lib/stats.ts'
+export type { FollowOptions, ReadableOptions, WritableOptions } from './lib/streams/options.ts'
+export { LogReadable } from './lib/streams/readable.ts'
+export { LogWritable } from './lib/streams/writable.ts'
 export { Tail } from './lib/tail.ts'
 export { repair, verify, type Problem, type RepairReport, type VerifyReport } from './lib/verify.ts'
 export type { BatchResult } from './lib/writer.ts'

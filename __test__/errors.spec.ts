@@ -6,12 +6,18 @@ import { Chronicle, ChronicleError, errorCodes } from '../index.ts'
 import { refuses } from './helpers/refusal.ts'
 import { fresh, nowhere } from './helpers/temporary.ts'
 
-test('the table has every code of the core, and two of its own', (t) => {
+test('the table has every code of the core, and those of its own', (t) => {
   const source = readFileSync(new URL('../crates/chronicle-core/src/error.rs', import.meta.url), 'utf8')
   const table = source.slice(source.indexOf('kinds! {'), source.indexOf('\n}\n', source.indexOf('kinds! {')))
   const core = [...table.matchAll(/= "([A-Z_]+)"/g)].map((match) => `ERR_CHRONICLE_${match[1]}`)
   t.true(core.length > 20)
-  const ours = ['ERR_CHRONICLE_ABORTED', 'ERR_CHRONICLE_NO_BINDING']
+  const ours = [
+    'ERR_CHRONICLE_ABORTED',
+    'ERR_CHRONICLE_INVALID_VALUE',
+    'ERR_CHRONICLE_MISSING_DEPENDENCY',
+    'ERR_CHRONICLE_NO_BINDING',
+    'ERR_CHRONICLE_UNKNOWN_TYPE',
+  ]
   t.deepEqual(Object.keys(errorCodes).toSorted(), [...core, ...ours].toSorted())
   for (const advice of Object.values(errorCodes)) t.regex(advice, /^[A-Z].*\.$/)
 })

@@ -123,7 +123,7 @@ test('the items of a batch are checked one and all before anything is written', 
     refusesArgument(t, () => append(['good', { payload: 'x', type }]), /items\[1\]\.type must be/)
   }
   refusesArgument(t, () => append([{ payload: 'x', kind: 1 }]), /items\[0\] has no field "kind"/)
-  refusesArgument(t, () => append(['x'], { type: 1 }), /no option "type"/)
+  refusesArgument(t, () => append(['x'], { kind: 1 }), /no option "kind"/)
   refusesArgument(t, () => append(['x'], { expectedSeq: -1 }), /^expectedSeq/)
   t.is(log.nextSeq, 0)
 })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 import test, { type ExecutionContext } from 'ava'
@@ -120,6 +120,23 @@ test('require and import hand out the same classes in one process', (t) => {
   for (const { version, path } of nodes()) {
     t.is(run(t, path, [join(installed, 'doors.cjs')], emptyFolder(installed)), 'x\n', version)
   }
+})
+
+const bothPack = `
+  const packed = ({ msgpack }) => {
+    try { return msgpack().decode(msgpack().encode({ id: 7 })).id } catch (error) { return error.code }
+  }
+  import('chronicle-log').then((imported) => console.log(packed(require('chronicle-log')), packed(imported)))`
+
+test('msgpackr is found when it is installed, and only then asked for', (t) => {
+  const program = join(installed, 'packs.cjs')
+  writeFileSync(program, bothPack)
+  const missing = 'ERR_CHRONICLE_MISSING_DEPENDENCY'
+  t.is(run(t, process.execPath, [program], installed), `${missing} ${missing}\n`)
+  const peer = join(installed, 'node_modules/msgpackr')
+  cpSync(join(root, 'node_modules/msgpackr'), peer, { recursive: true })
+  t.teardown(() => rmSync(peer, { recursive: true, force: true }))
+  for (const { version, path } of nodes()) t.is(run(t, path, [program], installed), '7 7\n', version)
 })
 
 test('both names of the command run from the installed package', (t) => {

@@ -95,7 +95,9 @@ test('every file of the facade is reached from index.ts', (t) => {
   const visit = (name: string): void => {
     if (reached.has(name)) return
     reached.add(name)
-    for (const [, path = ''] of readText(name).matchAll(/from '(\.[^']+\.ts)'/g)) {
+    // JavaScript has its types beside it.
+    if (name.endsWith('.cjs')) reached.add(name.replace(/\.cjs$/, '.d.cts'))
+    for (const [, path = ''] of readText(name).matchAll(/from '(\.[^']+\.(?:ts|cjs))'/g)) {
       visit(normalize(join(dirname(name), path)).replaceAll('\\', '/'))
     }
   }
@@ -144,6 +146,7 @@ test('the README has snippets, and those of every document run', (t) => {
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     mkdirSync(join(folder, 'node_modules'))
     symlinkSync(root, join(folder, 'node_modules/chronicle-log'), 'junction')
+    symlinkSync(join(root, 'node_modules/zod'), join(folder, 'node_modules/zod'), 'junction')
     const run = { cwd: folder, encoding: 'utf8', timeout: 30_000 } as const
     const { status, stderr } = spawnSync(process.execPath, [writeSnippet(block, folder)], run)
     t.is(status, 0, `the block at ${name}:${block.line} fails:\n${stderr}`)

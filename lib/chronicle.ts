@@ -2,10 +2,14 @@ import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
+import { Channels, type ChannelOptions, type ChannelTable, type Unlisted } from './channels.ts'
 import type { Claim } from './claim.ts'
+import type { Codec } from './codecs/codec.ts'
+import { CodedWriter } from './codedWriter.ts'
 import { Cursor } from './cursor.ts'
-import { aborted, closed, invalidArgument, native, readOnly } from './errors.ts'
-import { NativeChronicle, type NativeRetention } from './native.ts'
+import { aborted, closed, native, readOnly } from './errors.ts'
+import type { Message } from './message.ts'
+import { NativeChronicle } from './native.ts'
 import {
   check,
   checkName,
@@ -22,21 +26,27 @@ import {
   type Payload,
   type PruneOptions,
   type ReadOptions,
-  type Retention,
   type TailOptions,
 } from './options.ts'
 import { Reader } from './reader.ts'
+import { limits } from './retention.ts'
 import type { Home } from './source.ts'
 import type { PruneReport, ReaderInfo, Stats } from './stats.ts'
+import { Streamed } from './streams/streamed.ts'
 import { Tail } from './tail.ts'
+import { oneCodec } from './value.ts'
 import { Waiting } from './waiting.ts'
 import { Writer, type BatchResult } from './writer.ts'
 
 /** How long {@link Chronicle.durable} pauses between looks at what other processes have flushed. */
 const DURABLE_PAUSE_MS = 5
 
+/** What can be appended to a log whose reading gives `T`, unless its codec says otherwise. */
+type Accepted<T> = [T] extends [Uint8Array] ? Payload : T
+
 /**
- * An open chronicle: a persisted log that one handle appends to and any number of processes read.
+ * An open chronicle: a persisted log that one handle appends to and any number of processes read. Reading gives values of type
+ * `T`, and values of type `I` can be appended: bytes, and text or bytes, unless it was opened with a codec.
  *
  * Opening takes no lock. The first append, or {@link acquire}, takes the writer lock, which is held until {@link close}.
  *
@@ -50,21 +60,25 @@ const DURABLE_PAUSE_MS = 5
  * for (const message of log.read()) console.log(message.seq, message.text())
  * ```
  */
-export class Chronicle {
+export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Streamed<Message<T>, I> {
   /** The absolute path of the directory. */
   readonly path: string
   readonly #native: NativeChronicle
   readonly #readOnly: boolean
+  readonly #codec: Codec<unknown> | undefined
   readonly #home: Home & { closed: boolean }
   readonly #waiting: Waiting
   #writer: Writer | undefined
 
-  private constructor(path: string, opened: NativeChronicle, isReadOnly: boolean) {
+  private constructor(path: string, opened: NativeChronicle, isReadOnly: boolean, codec?: Codec<unknown>) {
+    super()
     this.path = path
     this.#native = opened
     this.#readOnly = isReadOnly
+    this.#codec = codec
     this.#home = {
       closed: false,
+      decoding: codec === undefined ? undefined : oneCodec(codec),
       get firstSeq(): number {
         return native(() => opened.firstSeq())
       },
@@ -82,10 +96,13 @@ export class Chronicle {
    * Opens the chronicle in a directory, and creates both where they are missing.
    *
    * @param dir - The path, or a `file:` URL, of the directory.
+   * @param options - With a `codec` messages are values of a type of your own; see {@link Codec}. The rest are {@link OpenOptions}.
    * @throws {@link ChronicleError} `ERR_CHRONICLE_NOT_FOUND`, `ERR_CHRONICLE_NOT_A_CHRONICLE`, `ERR_CHRONICLE_NETWORK_FS`,
    * `ERR_CHRONICLE_PERMISSION`, `ERR_CHRONICLE_NO_SPACE`, and the codes for damaged files.
    */
-  static open(dir: string | URL, options?: OpenOptions): Chronicle {
+  static open<T, I = T>(dir: string | URL, options: OpenOptions & { codec: Codec<T, I> }): Chronicle<T, I>
+  static open(dir: string | URL, options?: OpenOptions & { codec?: undefined }): Chronicle
+  static open(dir: string | URL, options?: OpenOptions & { codec?: Codec<unknown> | undefined }): unknown {
     const given = checkPath(dir, 'dir')
     const checked = check('open', options)
     const path = resolve(given instanceof URL ? fileURLToPath(given) : given)
@@ -102,7 +119,7 @@ export class Chronicle {
         ...(checked.retention === undefined ? {} : { retention: limits(checked.retention, 'retention') }),
       }),
     )
-    return new Chronicle(path, opened, isReadOnly)
+    return new Chronicle(path, opened, isReadOnly, checked.codec)
   }
 
   /**
@@ -154,29 +171,31 @@ export class Chronicle {
    * Appends one message and returns its seq. When it returns, every reader sees the message, and the end of this process
    * cannot take it; what a power cut may take is a matter of {@link OpenOptions.sync}.
    *
-   * @param payload - Text, stored as UTF-8 (a lone surrogate as U+FFFD), or bytes, up to 1 GiB; may be empty.
+   * @param payload - Text, stored as UTF-8 (a lone surrogate as U+FFFD), or bytes, up to 1 GiB; may be empty. With a codec, a value.
    * @throws {@link ChronicleError} `ERR_CHRONICLE_LOCKED`, `ERR_CHRONICLE_READ_ONLY`, `ERR_CHRONICLE_INVALID_ARGUMENT`,
    * `ERR_CHRONICLE_CONFLICT`, `ERR_CHRONICLE_TOO_LARGE`, `ERR_CHRONICLE_NO_SPACE`, `ERR_CHRONICLE_POISONED`,
-   * `ERR_CHRONICLE_FORKED`, `ERR_CHRONICLE_CLOSED`. The message is not appended then.
+   * `ERR_CHRONICLE_FORKED`, `ERR_CHRONICLE_INVALID_VALUE`, `ERR_CHRONICLE_CLOSED`. The message is not appended then.
    */
-  append(payload: Payload, options?: AppendOptions): number {
-    return (this.#writer ?? this.#acquire(0)).append(payload, options)
+  append(payload: I, options?: AppendOptions): number {
+    return (this.#writer ?? this.#acquire(0)).append(payload as Payload, options)
   }
 
   /**
    * Appends messages atomically: every reader, and recovery after any failure, finds all of them or none. All items are
    * checked before anything is written.
    *
-   * @param items - Payloads, or objects of a payload and its type; at least one, up to 2 GiB in all.
+   * @param items - Payloads, or objects of a payload and its type, or, with a codec, values; at least one, up to 2 GiB in all.
    * @returns The seqs of the first and the last message.
    * @throws {@link ChronicleError} as {@link append}.
    */
-  appendBatch(items: readonly (Payload | BatchItem)[], options?: BatchOptions): BatchResult {
+  appendBatch(items: readonly I[], options?: BatchOptions): BatchResult
+  appendBatch(this: Chronicle, items: readonly (Payload | BatchItem)[], options?: BatchOptions): BatchResult
+  appendBatch(items: readonly unknown[], options?: BatchOptions): BatchResult {
     return (this.#writer ?? this.#acquire(0)).appendBatch(items, options)
   }
 
   /**
-   * Claims space for a message of `length` bytes (0 to 2^30), to be filled in place and then published.
+   * Claims space for a message of `length` bytes (0 to 2^30), to be filled in place and then published. No codec is asked.
    *
    * @throws {@link ChronicleError} as {@link append}; `ERR_CHRONICLE_INVALID_ARGUMENT` while another claim is open.
    */
@@ -217,7 +236,7 @@ export class Chronicle {
    *
    * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`; the iteration throws for damaged files.
    */
-  read(options?: ReadOptions): Reader {
+  read(options?: ReadOptions): Reader<Message<T>> {
     const range = check('read', options)
     this.#check()
     return new Reader(this.#home, range)
@@ -231,7 +250,7 @@ export class Chronicle {
    * `ERR_CHRONICLE_LOCKED` with the `pid` of the process that uses the name, `ERR_CHRONICLE_READ_ONLY` for a name on a chronicle
    * that is open for reading only, and the codes for damaged files.
    */
-  tail(options?: TailOptions): Tail {
+  tail(options?: TailOptions): Tail<Message<T>> {
     const range = check('tail', options)
     return new Tail(this.#home, this.#waiting, range)
   }
@@ -241,8 +260,23 @@ export class Chronicle {
    *
    * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`, `ERR_CHRONICLE_GAP`, and the codes for damaged files.
    */
-  cursor(options?: CursorOptions): Cursor {
+  cursor(options?: CursorOptions): Cursor<T> {
     return new Cursor(this.#home, check('cursor', options))
+  }
+
+  /**
+   * A view of the log in which each type of message has a name and a codec.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_ARGUMENT`, also when the chronicle itself has a codec.
+   */
+  types<const C extends ChannelTable, U extends Unlisted = 'throw'>(
+    this: Chronicle,
+    table: C,
+    options?: ChannelOptions<U>,
+  ): Channels<C, U> {
+    const writer = () => this.#writer ?? this.#acquire(0)
+    const hasCodec = this.#codec !== undefined
+    return new Channels({ home: this.#home, waiting: this.#waiting, writer, hasCodec }, table, options)
   }
 
   /**
@@ -328,7 +362,9 @@ export class Chronicle {
   #acquire(wait: number): Writer {
     this.#check()
     if (this.#readOnly) throw readOnly(this.path)
-    this.#writer = native(() => new Writer((control, stage) => this.#native.writer(wait, control, stage)))
+    const open = (control: Float64Array, stage: Uint8Array) => this.#native.writer(wait, control, stage)
+    const codec = this.#codec
+    this.#writer = native(() => (codec === undefined ? new Writer(open) : new CodedWriter(open, codec)))
     return this.#writer
   }
 
@@ -339,19 +375,5 @@ export class Chronicle {
 
   #check(): void {
     if (this.#home.closed) throw closed('chronicle')
-  }
-}
-
-/** What a prune keeps, as the binding takes it. To keep nothing in particular is no reason to remove anything. */
-function limits(keep: Retention, call: string): NativeRetention {
-  const { keepBytes, keepMs, keepMessages, keepUnread } = keep
-  if (keepBytes === undefined && keepMs === undefined && keepMessages === undefined && keepUnread !== true) {
-    throw invalidArgument(`${call} must have keepBytes, keepMs, keepMessages or keepUnread: true`)
-  }
-  return {
-    keepUnread: keepUnread ?? true,
-    ...(keepBytes === undefined ? {} : { keepBytes }),
-    ...(keepMs === undefined ? {} : { keepMs }),
-    ...(keepMessages === undefined ? {} : { keepMessages }),
   }
 }

@@ -26,7 +26,7 @@ const WAIT_SLICE_MS = 50
  * while (cursor.next()) bytes += cursor.length
  * ```
  */
-export class Cursor extends Message {
+export class Cursor<T = Uint8Array> extends Message<T> {
   readonly #source: Source
   readonly #home: Home
   #next = 0

@@ -1,3 +1,5 @@
+import type { SchemaIssue } from './codecs/schema.ts'
+
 /**
  * Every code that a {@link ChronicleError} can have, with what to do about it.
  *
@@ -6,6 +8,10 @@
 export const errorCodes = {
   /** An option, argument or payload is of the wrong type or out of its range. Nothing was written. */
   ERR_CHRONICLE_INVALID_ARGUMENT: 'Correct the argument that the message names; nothing was written.',
+  /** A codec or a schema refuses a value or a payload. `issues` is what the schema finds; `seq` the message, when reading. */
+  ERR_CHRONICLE_INVALID_VALUE: 'Correct the value; when reading, look at what was appended under that seq.',
+  /** A message has a type that the table of its view does not have. */
+  ERR_CHRONICLE_UNKNOWN_TYPE: "Add the type to the table, or open the view with unknown: 'include'.",
   /** There is no chronicle at the path, and creating one was not asked for. */
   ERR_CHRONICLE_NOT_FOUND: 'Check the path, or open with create: true.',
   /** The path holds something else: a file, or a directory of someone else's. */
@@ -58,12 +64,14 @@ export const errorCodes = {
   ERR_CHRONICLE_ABORTED: 'Nothing to do: the program asked for it.',
   /** The native part is not there for this platform. */
   ERR_CHRONICLE_NO_BINDING: 'Install with optional dependencies, on a supported platform.',
+  /** A package that this one does not bring along is needed for the call and not installed. */
+  ERR_CHRONICLE_MISSING_DEPENDENCY: 'Install the package that the message names.',
 } as const
 
 /** One of the codes of {@link errorCodes}. */
 export type ChronicleErrorCode = keyof typeof errorCodes
 
-const details = ['path', 'offset', 'seq', 'pid', 'actual', 'first'] as const
+const details = ['path', 'offset', 'seq', 'pid', 'actual', 'first', 'issues'] as const
 
 /** Where a {@link ChronicleError} happened: what is known of it. */
 interface Details {
@@ -73,6 +81,7 @@ interface Details {
   pid?: number
   actual?: number
   first?: number
+  issues?: readonly SchemaIssue[]
 }
 
 /**
@@ -105,6 +114,8 @@ export class ChronicleError extends Error {
   declare readonly actual?: number
   /** The first seq that is left, for `ERR_CHRONICLE_GAP`. */
   declare readonly first?: number
+  /** What a schema finds wrong with a value, for `ERR_CHRONICLE_INVALID_VALUE`. */
+  declare readonly issues?: readonly SchemaIssue[]
 
   /** @internal */
   constructor(code: ChronicleErrorCode, message: string, known: Details = {}, options?: ErrorOptions) {
@@ -131,6 +142,28 @@ export function invalidArgument(message: string): ChronicleError {
 /** A commit without a position to store it in. */
 export function notNamed(): ChronicleError {
   return invalidArgument('only the messages of a tail with a name can be committed')
+}
+
+/** A codec or a schema refuses a value. */
+export function invalidValue(
+  message: string,
+  known: Pick<Details, 'seq' | 'issues'>,
+  cause?: unknown,
+): ChronicleError {
+  const options = cause === undefined ? undefined : { cause }
+  return new ChronicleError('ERR_CHRONICLE_INVALID_VALUE', message, known, options)
+}
+
+/** A message is of a type that nobody has described. */
+export function unknownType(type: number, seq: number): ChronicleError {
+  const message = `message ${seq} has the type ${type}, which is not in the table of types`
+  return new ChronicleError('ERR_CHRONICLE_UNKNOWN_TYPE', message, { seq })
+}
+
+/** A package that the user has to install for a call is not there. */
+export function missingDependency(name: string, call: string, cause: unknown): ChronicleError {
+  const message = `${call} needs the package ${name}: npm install ${name}`
+  return new ChronicleError('ERR_CHRONICLE_MISSING_DEPENDENCY', message, {}, { cause })
 }
 
 export function tooLarge(message: string): ChronicleError {

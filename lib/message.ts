@@ -1,4 +1,5 @@
 import { invalidArgument, native, notNamed } from './errors.ts'
+import { valueOf, type Decoding } from './value.ts'
 
 /** Words of an entry in the table that native `poll` fills. */
 export const ENTRY_WORDS = 8
@@ -22,22 +23,35 @@ export class Run {
   readonly buffer: ArrayBufferLike
   /** Says that the messages up to and with a seq are handled; only where the reader has a name. */
   readonly commit: ((seq: number) => void) | undefined
+  /** How the messages become values; none where the payloads are the values. */
+  readonly decoding: Decoding | undefined
+  /** The values that were asked for, by place in the table. */
+  values: unknown[] | undefined
   /** Whether each message comes before the one in front of it in the log. */
   readonly #backward: boolean
   #first = 0
   #text: Buffer | undefined
 
-  constructor(table: Uint32Array, slab: Uint8Array, backward: boolean, commit?: (seq: number) => void) {
+  constructor(
+    table: Uint32Array,
+    slab: Uint8Array,
+    backward: boolean,
+    commit?: (seq: number) => void,
+    decoding?: Decoding,
+  ) {
     this.table = table
     this.slab = slab
     this.buffer = slab.buffer
     this.commit = commit
+    this.decoding = decoding
+    this.values = undefined
     this.#backward = backward
   }
 
   /** To be called once the table holds messages: they follow one another, so the first seq tells all. */
   begin(): void {
     this.#first = this.table[SEQ_HIGH]! * WORD + this.table[SEQ_LOW]!
+    this.values = undefined
   }
 
   /** The slab as a Buffer, whose decoder is the fastest for short texts. */
@@ -72,7 +86,7 @@ export class Run {
 }
 
 /** Points a message at another entry. Only the reading classes of this package do. */
-export let place: (message: Message, run: Run, at: number) => void
+export let place: (message: Message<unknown>, run: Run, at: number) => void
 
 /**
  * One message of the log. Everything but the place is computed when it is asked for, so what is not looked at costs nothing.
@@ -86,7 +100,7 @@ export let place: (message: Message, run: Run, at: number) => void
  * for (const message of log.read({ from: -1 })) console.log(message.seq, message.type, message.json())
  * ```
  */
-export class Message {
+export class Message<T = Uint8Array> {
   #run: Run
   #at: number
 
@@ -163,6 +177,26 @@ export class Message {
    */
   json<T = unknown>(): T {
     return JSON.parse(this.text()) as T
+  }
+
+  /**
+   * What the codec of the chronicle makes of the payload, at the first look; {@link payload} where there is no codec. Throws the
+   * same error at each look at a message that it cannot decode.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_INVALID_VALUE` with `seq`, and `issues` of a schema; `ERR_CHRONICLE_UNKNOWN_TYPE`.
+   */
+  get value(): T {
+    const at = this.#here()
+    return valueOf(this, this.#run, at / ENTRY_WORDS) as T
+  }
+
+  /**
+   * The name of the message's type, where it was read through {@link Chronicle.types}; `undefined` elsewhere.
+   *
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_UNKNOWN_TYPE` where the view does not have the type.
+   */
+  get name(): string | undefined {
+    return this.#run.decoding?.nameOf(this)
   }
 
   /**

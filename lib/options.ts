@@ -1,5 +1,6 @@
 import { isDate } from 'node:util/types'
 
+import { checkCodec } from './codecs/codec.ts'
 import { invalidArgument } from './errors.ts'
 
 /** When messages are flushed to the disk unasked: see {@link OpenOptions.sync}. */
@@ -70,6 +71,8 @@ export interface AppendOptions {
 
 /** Options of {@link Chronicle.appendBatch}. */
 export interface BatchOptions {
+  /** The type of the messages that do not have one of their own, 0 to 65,535. Default: `0`. */
+  type?: number | undefined
   /** Append only if the first message gets this seq; otherwise throw `ERR_CHRONICLE_CONFLICT`. Default: whatever comes next. */
   expectedSeq?: number | undefined
 }
@@ -81,7 +84,7 @@ export type Payload = string | Uint8Array
 export interface BatchItem {
   /** The bytes or the text. */
   payload: Payload
-  /** The message's type, 0 to 65,535. Default: `0`. */
+  /** The message's type, 0 to 65,535. Default: that of the batch. */
   type?: number | undefined
 }
 
@@ -173,11 +176,13 @@ function refuse(name: string, must: string, value: unknown): never {
   throw invalidArgument(`${name} must be ${must}, got ${show(value)}`)
 }
 
-function flag(value: unknown, name: string): boolean {
+/** Checks a yes or no. */
+export function flag(value: unknown, name: string): boolean {
   return typeof value === 'boolean' ? value : refuse(name, 'true or false', value)
 }
 
-function whole(min: number, max: number): (value: unknown, name: string) => number {
+/** A check for whole numbers. */
+export function whole(min: number, max: number): (value: unknown, name: string) => number {
   return (value, name) =>
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
       ? value
@@ -223,7 +228,8 @@ function sync(value: unknown, name: string): { everyMs: number | undefined } {
     : { everyMs }
 }
 
-function signal(value: unknown, name: string): AbortSignal {
+/** Checks a signal. */
+export function signal(value: unknown, name: string): AbortSignal {
   return value instanceof AbortSignal ? value : refuse(name, 'an AbortSignal', value)
 }
 
@@ -278,12 +284,22 @@ function nanoseconds(value: unknown, name: string): bigint {
   return typeof value === 'bigint' ? moment(value, name) : refuse(name, 'a bigint of nanoseconds', value)
 }
 
-const tables = {
-  open: { create: flag, readOnly: flag, segmentBytes, mode, sync, allowNetworkFs: flag, retention },
+/** Every option of every call, with its check. */
+export const tables = {
+  open: {
+    create: flag,
+    readOnly: flag,
+    segmentBytes,
+    mode,
+    sync,
+    allowNetworkFs: flag,
+    retention,
+    codec: checkCodec,
+  },
   prune: { ...retentionTable, dryRun: flag },
   acquire: { wait: milliseconds },
   append: { type: checkType, expectedSeq: count },
-  appendBatch: { expectedSeq: count },
+  appendBatch: { type: checkType, expectedSeq: count },
   publish: { type: checkType },
   read: { from, to, limit: count, durableOnly: flag, reverse: flag },
   cursor: { from, to, limit: count, durableOnly: flag },
@@ -310,11 +326,11 @@ const tables = {
   },
 } satisfies Record<string, Record<string, Check>>
 
-type Table = Record<string, Check>
-type Checked<T extends Table> = { [K in keyof T]?: ReturnType<T[K]> | undefined }
+export type Table = Record<string, Check>
+export type Checked<T extends Table> = { [K in keyof T]?: ReturnType<T[K]> | undefined }
 
 /** Checks each option once, refuses unknown ones by name, and returns what was read. */
-function checked<T extends Table>(options: unknown, table: T, call: string, prefix = ''): Checked<T> {
+export function checked<T extends Table>(options: unknown, table: T, call: string, prefix = ''): Checked<T> {
   const result: Record<string, unknown> = {}
   if (options === undefined) return result as Checked<T>
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

@@ -42,7 +42,7 @@ function lowest(home: Home, from: NativeFrom): number | bigint {
  * for (const message of log.read({ from: -2 })) console.log(message.seq, message.text())
  * ```
  */
-export class Reader implements Iterable<Message> {
+export class Reader<M = Message> implements Iterable<M> {
   readonly #home: Home
   readonly #range: Range
 
@@ -57,13 +57,13 @@ export class Reader implements Iterable<Message> {
    *
    * @throws {@link ChronicleError} here and from `next()`, for damaged files, a pruned start and a closed chronicle.
    */
-  [Symbol.iterator](): MessageIterator {
+  [Symbol.iterator](): MessageIterator<M> {
     return new MessageIterator(sourceOf(this.#home, this.#range), this.#home)
   }
 }
 
 /** Walks the messages of a {@link Reader}. Each message stays valid for as long as it is held. */
-export class MessageIterator implements IterableIterator<Message, undefined> {
+export class MessageIterator<M = Message> implements IterableIterator<M, undefined> {
   readonly #source: Source
   readonly #home: Home
   #run: Run
@@ -83,17 +83,17 @@ export class MessageIterator implements IterableIterator<Message, undefined> {
    *
    * @throws {@link ChronicleError}
    */
-  next(): IteratorResult<Message, undefined> {
+  next(): IteratorResult<M, undefined> {
     const at = this.#at
     if (at < this.#end && !this.#home.closed) {
       this.#at = at + ENTRY_WORDS
-      return { value: new Message(this.#run, at), done: false }
+      return { value: new Message(this.#run, at) as M, done: false }
     }
     return this.#refill()
   }
 
   /** Ends the iteration: `for…of` does so when the loop is left early. */
-  return(): IteratorResult<Message, undefined> {
+  return(): IteratorResult<M, undefined> {
     this.#finish()
     return { value: undefined, done: true }
   }
@@ -108,14 +108,14 @@ export class MessageIterator implements IterableIterator<Message, undefined> {
     this.#finish()
   }
 
-  #refill(): IteratorResult<Message, undefined> {
+  #refill(): IteratorResult<M, undefined> {
     if (this.#done) return { value: undefined, done: true }
     const count = this.#source.fetch()
     if (count === 0) return this.return()
     this.#run = this.#source.keep(count)
     this.#at = ENTRY_WORDS
     this.#end = count * ENTRY_WORDS
-    return { value: new Message(this.#run, 0), done: false }
+    return { value: new Message(this.#run, 0) as M, done: false }
   }
 
   #finish(): void {

@@ -2,6 +2,7 @@ import { closed, fromNative, native, notNamed } from './errors.ts'
 import { ENTRY_WORDS, Run } from './message.ts'
 import type { NativeReader } from './native.ts'
 import type { NativeFrom } from './options.ts'
+import type { Decoding } from './value.ts'
 
 /** Bytes of the slab that a run is copied to, and messages in its table. A larger payload gets a slab of its own. */
 const SLAB_BYTES = 64 << 10
@@ -11,6 +12,8 @@ const RUN_LENGTH = 1024
 export interface Home {
   /** Whether the chronicle was closed. */
   readonly closed: boolean
+  /** How messages become values; none where payloads are the values. */
+  readonly decoding: Decoding | undefined
   /** The first seq that is left. */
   readonly firstSeq: number
   /** The seq that the next message gets. */
@@ -135,7 +138,7 @@ export class Source {
   }
 
   #newRun(table: Uint32Array, slab: Uint8Array): Run {
-    return new Run(table, slab, this.#backward, this.#commit)
+    return new Run(table, slab, this.#backward, this.#commit, this.#home.decoding)
   }
 
   #within(count: number): number {

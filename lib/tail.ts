@@ -53,7 +53,7 @@ function open(home: Home, range: TailRange): Source {
  * }
  * ```
  */
-export class Tail implements AsyncIterableIterator<Message, undefined> {
+export class Tail<M = Message> implements AsyncIterableIterator<M, undefined> {
   readonly #source: Source
   readonly #home: Home
   readonly #waiting: Waiting
@@ -119,19 +119,19 @@ export class Tail implements AsyncIterableIterator<Message, undefined> {
    *
    * @throws {@link ChronicleError} (as a rejection) for damaged files, an aborted signal, and when the chronicle is closed.
    */
-  next(): Promise<IteratorResult<Message, undefined>> {
+  next(): Promise<IteratorResult<M, undefined>> {
     if (this.#pending === undefined) {
       const at = this.#at
       if (at < this.#end && !this.#home.closed && this.#signal?.aborted !== true) {
         this.#at = at + ENTRY_WORDS
-        return Promise.resolve({ value: new Message(this.#run, at), done: false })
+        return Promise.resolve({ value: new Message(this.#run, at) as M, done: false })
       }
     }
     return this.#queue()
   }
 
   /** Ends the tail: `for await` does so when the loop is left. */
-  return(): Promise<IteratorResult<Message, undefined>> {
+  return(): Promise<IteratorResult<M, undefined>> {
     this.close()
     return Promise.resolve({ value: undefined, done: true })
   }
@@ -162,7 +162,7 @@ export class Tail implements AsyncIterableIterator<Message, undefined> {
     this.close()
   }
 
-  #queue(): Promise<IteratorResult<Message, undefined>> {
+  #queue(): Promise<IteratorResult<M, undefined>> {
     const before = this.#pending
     const step =
       before === undefined
@@ -179,7 +179,7 @@ export class Tail implements AsyncIterableIterator<Message, undefined> {
     return step
   }
 
-  async #step(): Promise<IteratorResult<Message, undefined>> {
+  async #step(): Promise<IteratorResult<M, undefined>> {
     try {
       while (this.#at >= this.#end) {
         if (this.#closed) return { value: undefined, done: true }
@@ -199,7 +199,7 @@ export class Tail implements AsyncIterableIterator<Message, undefined> {
     if (this.#closed) return { value: undefined, done: true }
     const at = this.#at
     this.#at = at + ENTRY_WORDS
-    return { value: new Message(this.#run, at), done: false }
+    return { value: new Message(this.#run, at) as M, done: false }
   }
 
   #check(): void {

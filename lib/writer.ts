@@ -43,6 +43,9 @@ interface BatchBuffer {
   table: Uint32Array
 }
 
+/** Makes an item of a batch a payload, or a payload with its type. */
+export type Encode = (item: unknown, index: number) => Payload | BatchItem
+
 /** What {@link Chronicle.appendBatch} returns. */
 export interface BatchResult {
   /** The seq of the first message. */
@@ -95,15 +98,18 @@ export class Writer {
     return control[FIRST]!
   }
 
-  appendBatch(items: readonly (Payload | BatchItem)[], options: BatchOptions | undefined): BatchResult {
-    const { expectedSeq = NONE } = check('appendBatch', options)
-    if (!Array.isArray(items))
-      throw invalidArgument('items must be an array of payloads or { payload, type }')
+  /** With `encode`, items are what it makes payloads of. */
+  appendBatch(items: readonly unknown[], options?: BatchOptions, encode?: Encode): BatchResult {
+    const { type = 0, expectedSeq = NONE } = check('appendBatch', options)
+    if (!Array.isArray(items)) {
+      const what = encode === undefined ? 'payloads or { payload, type }' : 'values'
+      throw invalidArgument(`items must be an array of ${what}`)
+    }
     if (items.length === 0) throw invalidArgument('items must hold at least one message')
     // Taken away while items are read: a getter among them may append a batch of its own.
     const batch = this.#batch ?? { bytes: Buffer.alloc(BATCH_BYTES), table: new Uint32Array(BATCH_ITEMS * 2) }
     this.#batch = undefined
-    const count = stage(batch, items)
+    const count = stage(batch, items, type, encode)
     const control = this.#control
     control[EXPECTED_SEQ] = expectedSeq
     try {
@@ -193,20 +199,25 @@ function setBytes(target: Uint8Array, payload: Uint8Array, offset: number): void
 }
 
 /** Checks each item and puts it into the buffer. Returns how many there are. */
-function stage(batch: BatchBuffer, items: readonly unknown[]): number {
+function stage(
+  batch: BatchBuffer,
+  items: readonly unknown[],
+  batchType: number,
+  encode: Encode | undefined,
+): number {
   const count = items.length
   if (batch.table.length < count * 2) batch.table = new Uint32Array(count * 2)
   const { table } = batch
   let at = 0
   for (let index = 0; index < count; index++) {
-    const item = items[index]
+    const item = encode === undefined ? items[index] : encode(items[index], index)
     let length: number
-    let type = 0
+    let type = batchType
     if (typeof item === 'string') length = putText(batch, at, item)
     else if (isUint8Array(item)) length = putBytes(batch, at, item)
     else {
       const checked = readItem(item, index)
-      type = checked.type
+      type = checked.type ?? batchType
       length =
         typeof checked.payload === 'string'
           ? putText(batch, at, checked.payload)
@@ -219,7 +230,7 @@ function stage(batch: BatchBuffer, items: readonly unknown[]): number {
   return count
 }
 
-function readItem(item: unknown, index: number): { payload: Payload; type: number } {
+function readItem(item: unknown, index: number): BatchItem {
   const name = `items[${index}]`
   if (typeof item !== 'object' || item === null) return refusePayload(item, name)
   for (const key in item) {
@@ -228,7 +239,7 @@ function readItem(item: unknown, index: number): { payload: Payload; type: numbe
   }
   const { payload, type } = item as { payload?: unknown; type?: unknown }
   if (typeof payload !== 'string' && !isUint8Array(payload)) return refusePayload(payload, `${name}.payload`)
-  return { payload, type: type === undefined ? 0 : checkType(type, `${name}.type`) }
+  return { payload, type: type === undefined ? type : checkType(type, `${name}.type`) }
 }
 
 function putBytes(batch: BatchBuffer, at: number, payload: Uint8Array): number {

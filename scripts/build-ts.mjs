@@ -1,7 +1,7 @@
 // Compiles the TypeScript to CommonJS in dist/ and puts an ES module door in front of it. One
 // implementation behind both doors: `instanceof` holds however a program came by its objects.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -54,6 +54,8 @@ function writeDoors() {
   writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n')
   writeFileSync(join(dist, 'index.mjs'), `export { ${exportedNames().join(', ')} } from './index.js'\n`)
   writeFileSync(join(dist, 'index.d.mts'), "export * from './index.js'\n")
+  // The compiler leaves alone what is JavaScript already.
+  copyFileSync(join(root, 'lib/codecs/msgpackr.cjs'), join(dist, 'lib/codecs/msgpackr.cjs'))
   // lib/native.ts finds its neighbour ../native/ from dist/lib/ too; the one true loader stays in native/.
   mkdirSync(join(dist, 'native'))
   writeFileSync(join(dist, 'native/binding.cjs'), nativeDoor)
