@@ -1,5 +1,5 @@
 import { check, type NextOptions } from './options.ts'
-import { ENTRY_WORDS, Message, place } from './message.ts'
+import { ENTRY_WORDS, Message, enter, place } from './message.ts'
 import { sourceOf, type Range } from './reader.ts'
 import type { Home, Source } from './source.ts'
 import { closed } from './errors.ts'
@@ -57,7 +57,7 @@ export class Cursor<T = Uint8Array> extends Message<T> {
     const at = this.#next
     if (at < this.#end && !this.#home.closed) {
       this.#next = at + ENTRY_WORDS
-      stand(this, this.#source.run, at)
+      stand(this, at)
       return true
     }
     return this.#refill(options)
@@ -85,7 +85,8 @@ export class Cursor<T = Uint8Array> extends Message<T> {
     if (count === 0) return false
     this.#next = ENTRY_WORDS
     this.#end = count * ENTRY_WORDS
-    stand(this, this.#source.run, 0)
+    enter(this, this.#source.run)
+    stand(this, 0)
     return true
   }
 
@@ -104,6 +105,6 @@ export class Cursor<T = Uint8Array> extends Message<T> {
   #leave(): void {
     this.#next = 0
     this.#end = 0
-    stand(this, this.#source.run, -1)
+    stand(this, -1)
   }
 }

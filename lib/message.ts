@@ -85,8 +85,9 @@ export class Run {
   }
 }
 
-/** Points a message at another entry. Only the reading classes of this package do. */
-export let place: (message: Message<unknown>, run: Run, at: number) => void
+/** Points a message at another entry, and of another run. Only the reading classes of this package do. */
+export let place: (message: Message<unknown>, at: number) => void
+export let enter: (message: Message<unknown>, run: Run) => void
 
 /**
  * One message of the log. Everything but the place is computed when it is asked for, so what is not looked at costs nothing.
@@ -105,9 +106,11 @@ export class Message<T = Uint8Array> {
   #at: number
 
   static {
-    place = (message, run, at) => {
-      message.#run = run
+    place = (message, at) => {
       message.#at = at
+    }
+    enter = (message, run) => {
+      message.#run = run
     }
   }
 

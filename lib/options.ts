@@ -108,6 +108,18 @@ export interface CursorOptions {
   limit?: number | undefined
   /** Read only what is durable, so that no power cut takes back what was read. Default: `false`. */
   durableOnly?: boolean | undefined
+  /**
+   * Where payloads lie. `'copy'`: in memory of their own, which nothing changes. `'view'`: in the mapped file itself, for payloads of
+   * some 16 KiB and more, which takes half the time; each was checked, and stays valid for as long as it is held, but
+   *
+   * - it shows what another process does to the file, should one change what is published,
+   * - its `buffer` has 8 MiB of the file, or more: copy with `slice()` what is to be sent to another thread,
+   * - to hold one keeps its segment mapped, and the space of a pruned file taken.
+   *
+   * What a program stores to a view stays in the process, and later messages are read as they are. A runtime that does not let native
+   * code own memory gets copies. Default: `'copy'`.
+   */
+  payload?: 'copy' | 'view' | undefined
 }
 
 /** Options of {@link Chronicle.read}. */
@@ -133,6 +145,8 @@ export interface TailOptions {
   newFrom?: From | undefined
   /** Read only what is durable, so that no power cut takes back what was read. Default: `false`. */
   durableOnly?: boolean | undefined
+  /** Where payloads lie, as for {@link CursorOptions}. Default: `'copy'`. */
+  payload?: 'copy' | 'view' | undefined
   /** Ends the tail: the iteration throws `ERR_CHRONICLE_ABORTED`, named "AbortError", with the signal's reason as cause. */
   signal?: AbortSignal | undefined
   /** Keep the process alive while waiting for a message. Default: `false`. */
@@ -179,6 +193,11 @@ function refuse(name: string, must: string, value: unknown): never {
 /** Checks a yes or no. */
 export function flag(value: unknown, name: string): boolean {
   return typeof value === 'boolean' ? value : refuse(name, 'true or false', value)
+}
+
+/** Checks where payloads are to lie. */
+function place(value: unknown, name: string): 'copy' | 'view' {
+  return value === 'copy' || value === 'view' ? value : refuse(name, "'copy' or 'view'", value)
 }
 
 /** A check for whole numbers. */
@@ -301,14 +320,15 @@ export const tables = {
   append: { type: checkType, expectedSeq: count },
   appendBatch: { type: checkType, expectedSeq: count },
   publish: { type: checkType },
-  read: { from, to, limit: count, durableOnly: flag, reverse: flag },
-  cursor: { from, to, limit: count, durableOnly: flag },
+  read: { from, to, limit: count, durableOnly: flag, payload: place, reverse: flag },
+  cursor: { from, to, limit: count, durableOnly: flag, payload: place },
   next: { wait: milliseconds },
   tail: {
     from: resumable,
     name: checkName,
     newFrom: from,
     durableOnly: flag,
+    payload: place,
     signal,
     keepAlive: flag,
   },

@@ -9,17 +9,22 @@ export interface Range {
   limit?: number | undefined
   durableOnly?: boolean | undefined
   reverse?: boolean | undefined
+  payload?: 'copy' | 'view' | undefined
 }
 
 /** What a range is read from. */
 export function sourceOf(home: Home, range: Range): Source {
-  const { from = 'start', to, limit, durableOnly = false, reverse = false } = range
-  if (!reverse) return new Source(home, home.reader(from, durableOnly), { until: to, limit }, 'forward')
+  const { from = 'start', to, limit, durableOnly = false, reverse = false, payload } = range
+  const views = payload === 'view'
+  if (!reverse) {
+    return new Source(home, home.reader(from, durableOnly), { until: to, limit }, { kind: 'forward', views })
+  }
   const until = lowest(home, from)
   const mustReach = typeof from === 'number' && from >= 0 ? from : undefined
   // What comes before the first message is empty; a place there is none.
   const start = typeof to === 'number' ? Math.max(to, home.firstSeq) : (to ?? 'end')
-  return new Source(home, home.reader(start, durableOnly), { until, limit, mustReach }, 'backward')
+  const reader = home.reader(start, durableOnly)
+  return new Source(home, reader, { until, limit, mustReach }, { kind: 'backward', views })
 }
 
 /** The first seq or time of a range that is read backward. */

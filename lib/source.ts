@@ -1,12 +1,9 @@
 import { closed, fromNative, native, notNamed } from './errors.ts'
-import { ENTRY_WORDS, Run } from './message.ts'
+import { Run } from './message.ts'
 import type { NativeReader } from './native.ts'
 import type { NativeFrom } from './options.ts'
+import { Copies, Views, type Runs } from './runs.ts'
 import type { Decoding } from './value.ts'
-
-/** Bytes of the slab that a run is copied to, and messages in its table. A larger payload gets a slab of its own. */
-const SLAB_BYTES = 64 << 10
-const RUN_LENGTH = 1024
 
 /** What a reading object knows of the chronicle that it reads. */
 export interface Home {
@@ -33,31 +30,43 @@ export interface Bounds {
   limit?: number | undefined
 }
 
+/** How a source reads. */
+export interface Manner {
+  kind: 'forward' | 'backward' | 'named'
+  /** Whether payloads stay where they lie, where the runtime lets them. */
+  views?: boolean | undefined
+}
+
 /** Fetches runs of messages within bounds, into memory that is used again by the next fetch. */
 export class Source {
-  /** The run that was fetched last. */
-  run: Run
   readonly #home: Home
   readonly #native: NativeReader
-  readonly #poll: (slab: Uint8Array, table: Uint32Array) => number
-  readonly #backward: boolean
+  readonly #runs: Runs
   readonly #until: number | bigint | undefined
   readonly #mustReach: number
   readonly #commit: ((seq: number) => void) | undefined
-  #kept: Run
   #left: number
 
-  constructor(home: Home, reader: NativeReader, bounds: Bounds, kind: 'forward' | 'backward' | 'named') {
+  constructor(home: Home, reader: NativeReader, bounds: Bounds, { kind, views = false }: Manner) {
     this.#home = home
     this.#native = reader
-    this.#backward = kind === 'backward'
-    this.#poll = native(() => (this.#backward ? reader.pollBack() : reader.poll()))
-    this.#commit = kind === 'named' ? native(() => reader.commit()) : undefined
+    const backward = kind === 'backward'
+    const commit = kind === 'named' ? native(() => reader.commit()) : undefined
+    const newRun = (table: Uint32Array, slab: Uint8Array) =>
+      new Run(table, slab, backward, commit, home.decoding)
+    this.#commit = commit
+    this.#runs = native(() => {
+      const calls = views ? reader.views() : null
+      return calls === null ? new Copies(reader, backward, newRun) : new Views(calls, backward, newRun)
+    })
     this.#until = bounds.until
     this.#mustReach = bounds.mustReach ?? Infinity
     this.#left = bounds.limit ?? Infinity
-    this.#kept = this.#newRun(new Uint32Array(RUN_LENGTH * ENTRY_WORDS), new Uint8Array(SLAB_BYTES))
-    this.run = this.#kept
+  }
+
+  /** The run that was fetched last. */
+  get run(): Run {
+    return this.#runs.run
   }
 
   /** Whether the range has no more messages, however long one waits. */
@@ -72,19 +81,8 @@ export class Source {
       throw closed('chronicle')
     }
     if (this.#left <= 0) return 0
-    // A program may have transferred the memory of a cursor's payload to another thread.
-    if (this.#kept.slab.length === 0) this.#kept = this.#newRun(this.#kept.table, new Uint8Array(SLAB_BYTES))
-    let { table, slab } = this.#kept
-    if (this.#left < RUN_LENGTH) table = table.subarray(0, this.#left * ENTRY_WORDS)
-    this.run = this.#kept
     try {
-      let count = this.#poll(slab, table)
-      if (count < 0) {
-        slab = new Uint8Array(-count)
-        table = new Uint32Array(ENTRY_WORDS)
-        this.run = this.#newRun(table, slab)
-        count = this.#poll(slab, table)
-      }
+      const count = this.#runs.fetch(this.#left)
       if (count > 0) this.run.begin()
       return this.#within(count)
     } catch (error) {
@@ -94,18 +92,7 @@ export class Source {
 
   /** The run that was fetched, in memory that no later fetch touches. */
   keep(count: number): Run {
-    const { run } = this
-    if (run !== this.#kept) return run
-    const last = (count - 1) * ENTRY_WORDS
-    const bytes = run.table[last]! + run.table[last + 1]!
-    const table = run.table.slice(0, count * ENTRY_WORDS)
-    let { slab } = run
-    if (bytes > SLAB_BYTES / 2) {
-      // Giving a full slab away costs less than copying it, and zeroing what is behind the payloads less than all of the next one.
-      this.#kept = this.#newRun(run.table, new Uint8Array(Buffer.allocUnsafeSlow(SLAB_BYTES).buffer))
-      slab.fill(0, bytes)
-    } else slab = slab.slice(0, bytes)
-    const kept = this.#newRun(table, slab)
+    const kept = this.#runs.keep(count)
     kept.begin()
     return kept
   }
@@ -135,10 +122,6 @@ export class Source {
   close(): void {
     this.#left = 0
     native(() => this.#native.close())
-  }
-
-  #newRun(table: Uint32Array, slab: Uint8Array): Run {
-    return new Run(table, slab, this.#backward, this.#commit, this.#home.decoding)
   }
 
   #within(count: number): number {

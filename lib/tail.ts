@@ -14,21 +14,23 @@ export interface TailRange {
   name?: string | undefined
   newFrom?: NativeFrom | undefined
   durableOnly?: boolean | undefined
+  payload?: 'copy' | 'view' | undefined
   signal?: AbortSignal | undefined
   keepAlive?: boolean | undefined
 }
 
 function open(home: Home, range: TailRange): Source {
-  const { from, name, newFrom, durableOnly = false } = range
+  const { from, name, newFrom, durableOnly = false, payload } = range
+  const views = payload === 'view'
   if (name === undefined) {
     if (from === 'resume') throw invalidArgument(`from must not be 'resume' without a name`)
     if (newFrom !== undefined) throw invalidArgument('newFrom needs a name')
-    return new Source(home, home.reader(from ?? 'end', durableOnly), {}, 'forward')
+    return new Source(home, home.reader(from ?? 'end', durableOnly), {}, { kind: 'forward', views })
   }
   if (from !== undefined && from !== 'resume') {
     throw invalidArgument(`from must be 'resume' with a name: setReader() moves its position`)
   }
-  return new Source(home, home.namedReader(name, newFrom ?? 'start', durableOnly), {}, 'named')
+  return new Source(home, home.namedReader(name, newFrom ?? 'start', durableOnly), {}, { kind: 'named', views })
 }
 
 /**

@@ -68,7 +68,7 @@ impl Blank {
         }
         let header = self.write_header(id, base_seq, previous_timestamp_ns, epoch);
         rename(&self.path, &path)?;
-        Ok(Segment { header, region: self.region, path, file: Some(self.file) })
+        Ok(Segment::new(header, self.region, path, Some(self.file)))
     }
 
     /// Takes the name of `old`, an empty segment that is too small for the message to come.
@@ -98,7 +98,7 @@ impl Blank {
             quarantine::move_segment(directory, place.seq, mode)?;
         }
         rename(&self.path, &path)?;
-        Ok(Segment { header, region: self.region, path, file: Some(self.file) })
+        Ok(Segment::new(header, self.region, path, Some(self.file)))
     }
 
     fn write_header(

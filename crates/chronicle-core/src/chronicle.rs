@@ -1,9 +1,8 @@
 //! Opening and creating a chronicle, and what its handles share.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::control::Control;
@@ -11,6 +10,7 @@ use crate::creation;
 use crate::directory::Directory;
 use crate::end;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mapped::Mapped;
 use crate::named::ReaderInfo;
 use crate::options::Options;
 use crate::platform;
@@ -47,8 +47,7 @@ pub(crate) struct Inner {
     pub(crate) directory: Directory,
     pub(crate) control: Control,
     pub(crate) options: Options,
-    /// Segments that some reader has mapped, by their first seq.
-    mapped: Mutex<HashMap<u64, Weak<Segment>>>,
+    mapped: Mutex<Mapped>,
     pub(crate) recovery: Mutex<Option<RecoveryReport>>,
     /// Where the log ends as long as no writer has recovered it, and the number of openings when that was found.
     end: Mutex<Option<((u32, u64), u64)>>,
@@ -272,19 +271,12 @@ impl Inner {
 
     /// The segment that starts at `base`, mapped for reading once for all readers of this opening.
     pub(crate) fn segment(&self, base: u64) -> Result<Arc<Segment>> {
-        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(segment) = mapped.get(&base).and_then(Weak::upgrade) {
-            return Ok(segment);
-        }
-        let segment =
-            Arc::new(Segment::open(&self.directory, base, &self.control.identity.chronicle_id, false)?);
-        mapped.retain(|_, segment| segment.strong_count() > 0);
-        mapped.insert(base, Arc::downgrade(&segment));
-        Ok(segment)
+        let open = || Segment::open(&self.directory, base, &self.control.identity.chronicle_id, false);
+        self.mapped.lock().unwrap_or_else(PoisonError::into_inner).get(base, self.control.first_seq(), open)
     }
 
     /// Opens the segment that starts at `base` anew when it is asked for next: another file may have its name by now.
     pub(crate) fn forget(&self, base: u64) {
-        self.mapped.lock().unwrap_or_else(PoisonError::into_inner).remove(&base);
+        self.mapped.lock().unwrap_or_else(PoisonError::into_inner).forget(base);
     }
 }

@@ -90,10 +90,16 @@ impl Cursor {
     #[inline]
     pub(crate) fn take(&mut self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
         self.copy(header, payload)?;
+        self.pass(header);
+        Ok(())
+    }
+
+    /// Steps behind the message at the place.
+    #[inline]
+    pub(crate) fn pass(&mut self, header: &MessageHeader) {
         self.place = self.place.after(header);
         // Reached: time does not fall from here on.
         self.min_timestamp_ns = 0;
-        Ok(())
     }
 
     /// Whether every message from the place on is wanted.
@@ -218,7 +224,7 @@ impl Cursor {
 }
 
 /// The segment that starts at `base` is not there: pruned when all that is left comes after it, missing otherwise.
-fn absent(inner: &Inner, base: u64) -> Error {
+pub(crate) fn absent(inner: &Inner, base: u64) -> Error {
     match inner.bases() {
         Ok(bases) if bases[0] > base => gap(inner, base, bases[0]),
         Ok(_) => inner.missing(base),

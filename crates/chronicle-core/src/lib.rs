@@ -35,6 +35,7 @@ mod header;
 mod index;
 mod layout;
 mod lock;
+mod mapped;
 mod mmap;
 #[cfg(all(test, loom))]
 #[expect(
@@ -63,6 +64,7 @@ mod segment;
 mod slots;
 mod sync;
 mod verify;
+mod view;
 mod wait;
 mod waiter;
 mod walk;
@@ -89,5 +91,6 @@ pub use repair::{RepairReport, repair};
 pub use retention::{PruneReport, Retention};
 pub use run::{Entry, Run};
 pub use verify::{Problem, Severity, VerifyReport, verify};
+pub use view::View;
 pub use waiter::{Ticket, WaitHandle};
 pub use writer::Writer;

@@ -10,6 +10,7 @@ use crate::header::MessageHeader;
 use crate::position::Position;
 use crate::record;
 use crate::run::{self, Entry, Run};
+use crate::view::Viewing;
 use crate::waiter::WaitHandle;
 
 /// How long a reader looks for a message before it sleeps, when they come fast.
@@ -40,10 +41,10 @@ enum Step {
 /// A position in the log. Each reader goes at its own pace, and needs no lock and no permission to write.
 #[derive(Debug)]
 pub struct Reader {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
     pub(crate) cursor: Cursor,
     /// Empty polls in a row at this place: the first of them compares with the published head.
-    idle: u32,
+    pub(crate) idle: u32,
     /// Whether the last message that was waited for came so soon that the next one is worth looking for without a sleep.
     busy: bool,
     /// The durable point as it was last looked at, when nothing beyond it is wanted.
@@ -55,6 +56,8 @@ pub struct Reader {
     /// Of a named reader.
     pub(crate) position: Option<Position>,
     pub(crate) moved_back_from: Option<u64>,
+    /// Of a reader that hands payloads out where they lie.
+    pub(crate) viewing: Option<Viewing>,
 }
 
 impl Reader {
@@ -80,6 +83,7 @@ impl Reader {
             recovered: false,
             position: None,
             moved_back_from: None,
+            viewing: None,
         })
     }
 
@@ -122,7 +126,11 @@ impl Reader {
                     entries[count] = entry;
                     count += 1;
                 }
-                Ok(Step::Head) if count == 0 && !entries.is_empty() => return self.at_head(slab, entries),
+                Ok(Step::Head) if count == 0 => {
+                    if !self.head_is_behind()? {
+                        return Ok(Run { count, need: 0 });
+                    }
+                }
                 Ok(Step::Needs(need)) if count == 0 => return Ok(Run { count, need }),
                 Err(e) if count == 0 => return Err(e),
                 Ok(Step::Head | Step::Needs(_)) | Err(_) => break,
@@ -152,18 +160,10 @@ impl Reader {
     /// # Errors
     /// As [`poll`](Self::poll).
     pub fn poll_back(&mut self, slab: &mut [u8], entries: &mut [Entry]) -> Result<Run> {
-        if !self.turned {
-            self.settle()?;
-            self.turned = true;
-        }
+        self.turn()?;
         let (mut count, mut used) = (0, 0);
         while count < entries.len() {
-            let header = match self.cursor.step_back(&self.inner) {
-                Ok(Some(header))
-                    if self.durable.is_some_and(|_| header.seq >= self.inner.control.durable()) =>
-                {
-                    continue;
-                }
+            let header = match self.step_back() {
                 Ok(Some(header)) => header,
                 Err(e) if count == 0 => return Err(e),
                 Ok(None) | Err(_) => break,
@@ -189,9 +189,28 @@ impl Reader {
         Ok(Run { count, need: 0 })
     }
 
+    /// Goes to the place that a walk backward starts from.
+    pub(crate) fn turn(&mut self) -> Result<()> {
+        if !self.turned {
+            self.settle()?;
+            self.turned = true;
+        }
+        Ok(())
+    }
+
+    /// The message before the place that may be seen.
+    pub(crate) fn step_back(&mut self) -> Result<Option<MessageHeader>> {
+        loop {
+            match self.cursor.step_back(&self.inner)? {
+                Some(header) if self.durable.is_some_and(|_| header.seq >= self.inner.control.durable()) => {}
+                found => return Ok(found),
+            }
+        }
+    }
+
     /// The next message that is wanted and may be seen.
     #[inline]
-    fn peek(&mut self) -> Result<Option<MessageHeader>> {
+    pub(crate) fn peek(&mut self) -> Result<Option<MessageHeader>> {
         let peeked = if self.recovered { self.cursor.peek(&self.inner)? } else { self.peek_unrecovered()? };
         let Some(header) = peeked else { return Ok(None) };
         match self.durable {
@@ -258,25 +277,25 @@ impl Reader {
         }
     }
 
-    /// Nothing is published at the place. A head beyond it, said by a writer of this boot, or a durable point beyond it, said
-    /// by any, means that a record was lost.
+    /// Nothing is published at the place. Whether there is something now, after all: a head beyond it, said by a writer of this boot,
+    /// or a durable point beyond it, said by any, means that a record was lost.
     #[cold]
-    fn at_head(&mut self, slab: &mut [u8], entries: &mut [Entry]) -> Result<Run> {
+    pub(crate) fn head_is_behind(&mut self) -> Result<bool> {
         // Looking at the head takes its cache line from the writer: a spinning reader does so once in a while only.
         let look = self.idle.is_multiple_of(4096);
         self.idle = self.idle.wrapping_add(1);
         if !look || self.durable.is_some() {
-            return Ok(Run { count: 0, need: 0 });
+            return Ok(false);
         }
         let control = &self.inner.control;
         let head = if control.same_boot() { control.head() } else { 0 };
         let promised = head.max(control.stored_durable());
-        // Both are stored after the commit words below them, so by now the place must hold a record.
-        if promised > self.cursor.place.seq && self.peek()?.is_some() {
-            return self.poll(slab, entries);
-        }
         if promised <= self.cursor.place.seq {
-            return Ok(Run { count: 0, need: 0 });
+            return Ok(false);
+        }
+        // Both are stored after the commit words below them, so by now the place must hold a record.
+        if self.peek()?.is_some() {
+            return Ok(true);
         }
         self.idle = 0;
         Err(record::vanished(&self.cursor.segment, &self.cursor.place))

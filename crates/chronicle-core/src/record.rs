@@ -94,9 +94,13 @@ pub(crate) fn read(segment: &Segment, place: &Place) -> Result<Record> {
     Err(locate(refusal(&header, place, fits), segment, place))
 }
 
-/// The checksum of `len` bytes at `offset`, through a copy that fits in the first-level cache.
-pub(crate) fn payload_checksum(region: &Region, mut offset: usize, mut len: usize) -> u32 {
-    let mut buffer = [0; 16 << 10];
+/// The checksum of `len` bytes at `offset`, through copies that fit in the first-level cache.
+pub(crate) fn payload_checksum(region: &Region, offset: usize, len: usize) -> u32 {
+    checksum_through(&mut [0; 16 << 10], region, offset, len)
+}
+
+/// [`payload_checksum`] with a buffer for the copies.
+pub(crate) fn checksum_through(buffer: &mut [u8], region: &Region, mut offset: usize, mut len: usize) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     while len > 0 {
         let step = len.min(buffer.len());

@@ -33,6 +33,20 @@ impl Region {
         Ok(Self { map, file: FileId::of(file), writable: false })
     }
 
+    /// Maps `len` bytes privately: what this process stores there it keeps to itself, and does not see change any more. The caller
+    /// has checked that the file is that long.
+    pub(crate) fn map_private(file: &File, len: usize) -> io::Result<Self> {
+        // SAFETY: the mapping becomes raw at once, so no reference to bytes that others change is ever made.
+        let map = unsafe { MmapOptions::new().len(len).no_reserve_swap().map_copy(file)? };
+        Ok(Self { map: map.into(), file: FileId::of(file), writable: false })
+    }
+
+    /// The address of the byte at `offset`.
+    pub(crate) fn address(&self, offset: usize) -> *mut u8 {
+        assert!(offset <= self.len());
+        self.map.as_mut_ptr().wrapping_add(offset)
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.map.len()
@@ -83,15 +97,20 @@ impl Region {
         bytes
     }
 
-    /// Asks the processor for the lines of `offset..offset + len`, as far as they are inside, so that they are near when they are copied.
+    /// Has the lines that a reader of `len` bytes at `offset` comes to next on their way: the processor's own look ahead ends with
+    /// each page.
     #[inline]
-    pub(crate) fn prefetch(&self, offset: usize, len: usize) {
+    pub(crate) fn prefetch_behind(&self, offset: usize, len: usize) {
+        const AHEAD: usize = 1024;
+        let start = offset + len.max(AHEAD);
         #[cfg(target_arch = "x86_64")]
-        for at in (offset..(offset + len).min(self.len())).step_by(64) {
+        for at in (start..(start + len.min(AHEAD) + HEADER_LEN).min(self.len())).step_by(64) {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: inside of the mapping; a prefetch reads nothing and never faults.
+            // SAFETY: inside of the mapping, and a prefetch neither faults nor changes anything.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(self.map.as_ptr().add(at).cast()) }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = start;
     }
 
     /// Zeroes `len` bytes at `offset` by storing to them.

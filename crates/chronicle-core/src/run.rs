@@ -87,8 +87,7 @@ pub(crate) fn copy(
         if after.offset > records_end || header.seq >= end_seq {
             break;
         }
-        let len = (after.offset - place.offset) as usize;
-        segment.region.prefetch(place.offset as usize + len.max(1024), len.min(1024));
+        segment.region.prefetch_behind(place.payload_offset(), payload.len());
         segment.region.copy_out(place.payload_offset(), payload);
         if crc32(payload) != header.checksum {
             break;

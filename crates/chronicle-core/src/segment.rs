@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::checksum::crc32;
 use crate::directory::{Directory, open_regular};
@@ -14,6 +15,7 @@ use crate::layout::{
     FIRST_SEGMENT_BYTES, HEADER_LEN, MAX_SEGMENT_FILE_LEN, MAX_SEQ, SEGMENT_ALIGN, SEGMENT_HEADER_LEN,
     align_up,
 };
+use crate::platform;
 use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
 use crate::record::Place;
 use crate::region::Region;
@@ -113,6 +115,10 @@ pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     /// Kept by the writer, which zeroes and flushes; a reader needs the mapping alone.
     pub(crate) file: Option<File>,
+    /// Of a segment that was found by its name.
+    pub(crate) file_id: Option<(u64, u64)>,
+    /// Mapped privately too, once some reader hands out views.
+    private: Mutex<Option<Arc<Region>>>,
 }
 
 impl Segment {
@@ -135,7 +141,36 @@ impl Segment {
         })?;
         let region = if write { Region::map_mut(&file, len) } else { Region::map(&file, len) };
         let region = region.map_err(|e| Error::io("map the segment", &path, &e))?;
-        Ok(Self { header, region, path, file: write.then_some(file) })
+        let metadata = file.metadata().map_err(|e| Error::io("look at the segment", &path, &e))?;
+        let mut segment = Self::new(header, region, path, write.then_some(file));
+        segment.file_id = Some(platform::file_id(&metadata));
+        Ok(segment)
+    }
+
+    pub(crate) fn new(header: SegmentHeader, region: Region, path: PathBuf, file: Option<File>) -> Self {
+        Self { header, region, path, file, file_id: None, private: Mutex::default() }
+    }
+
+    /// The segment mapped privately: once, and anew where a program has stored to what was mapped before.
+    pub(crate) fn private(&self, anew: bool) -> Result<Arc<Region>> {
+        let mut private = self.private.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(region) = &*private
+            && !anew
+        {
+            return Ok(Arc::clone(region));
+        }
+        let region = Arc::new(self.map_private()?);
+        *private = Some(Arc::clone(&region));
+        Ok(region)
+    }
+
+    fn map_private(&self) -> Result<Region> {
+        let mut file = open_regular(&self.path, false)?;
+        if read_header(&mut file, &self.path, false)? != self.header {
+            return Err(Error::new(ErrorKind::Corrupt, "the segment was replaced").at_path(&self.path));
+        }
+        let region = Region::map_private(&file, self.region.len());
+        region.map_err(|e| Error::io("map the segment", &self.path, &e))
     }
 
     /// The place of the first record.

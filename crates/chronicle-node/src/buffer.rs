@@ -4,8 +4,9 @@
 use std::ffi::c_void;
 use std::ptr;
 use std::slice;
+use std::sync::Arc;
 
-use chronicle_core::Entry;
+use chronicle_core::{Entry, View as Mapped};
 use napi::sys;
 
 use crate::failure::Failure;
@@ -107,6 +108,59 @@ impl View {
         }
         Ok(())
     }
+}
+
+/// Whether this runtime lets native code own the memory of an `ArrayBuffer`.
+pub fn allows_external(env: sys::napi_env) -> bool {
+    static mut PROBE: [u64; 1] = [0];
+    let mut buffer = ptr::null_mut();
+    // SAFETY: the probe lives for ever, and nobody keeps the buffer to store to it.
+    let status = unsafe {
+        let data = (&raw mut PROBE).cast();
+        sys::napi_create_external_arraybuffer(env, data, 8, Some(forget), ptr::null_mut(), &raw mut buffer)
+    };
+    status == sys::Status::napi_ok
+}
+
+unsafe extern "C" fn forget(_env: sys::napi_env, _data: *mut c_void, _hint: *mut c_void) {}
+
+/// Which part of a view counts for the garbage collector: pages of a file are not its memory, but dead views must not pile up either.
+const PRESSURE: i64 = 64;
+
+/// An `ArrayBuffer` over a view, which stays mapped for as long as the buffer is held.
+pub fn external(env: sys::napi_env, view: &Arc<Mapped>) -> Result<sys::napi_value, Failure> {
+    let (data, length) = (view.address().cast(), view.len());
+    let held = Arc::into_raw(Arc::clone(view)).cast_mut().cast::<c_void>();
+    let mut buffer = ptr::null_mut();
+    // SAFETY: the mapping is private to this process and may be stored to; `held` keeps it until `release` gives it back.
+    let status = unsafe {
+        sys::napi_create_external_arraybuffer(env, data, length, Some(release), held, &raw mut buffer)
+    };
+    if status != sys::Status::napi_ok {
+        // SAFETY: no buffer was made, so nobody else gives this share back.
+        drop(unsafe { Arc::from_raw(held.cast_const().cast::<Mapped>()) });
+        return Err(Failure::argument("the runtime takes no external memory"));
+    }
+    count(env, -uncounted(length));
+    Ok(buffer)
+}
+
+unsafe extern "C" fn release(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+    // SAFETY: the share that `external` gave away; a finalizer runs once, when no view of the buffer is left.
+    let view = unsafe { Arc::from_raw(hint.cast_const().cast::<Mapped>()) };
+    count(env, uncounted(view.len()));
+}
+
+/// What is taken off the length by which the engine counts the buffer.
+fn uncounted(length: usize) -> i64 {
+    let length = i64::try_from(length).unwrap_or(i64::MAX);
+    length - length / PRESSURE
+}
+
+fn count(env: sys::napi_env, bytes: i64) {
+    let mut total = 0;
+    // SAFETY: `total` outlives the call.
+    unsafe { sys::napi_adjust_external_memory(env, bytes, &raw mut total) };
 }
 
 /// Memory in a `SharedArrayBuffer`, which can neither be detached nor move: its address stays good for as long as a

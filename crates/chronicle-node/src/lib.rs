@@ -22,5 +22,6 @@ mod stats;
 mod text;
 #[cfg(not(test))]
 mod verify;
+mod view;
 mod waiter;
 mod writer;

@@ -13,6 +13,7 @@ use crate::number;
 use crate::options::duration;
 use crate::raw::{Raw, double};
 use crate::slot::{Close, Slot};
+use crate::view;
 
 /// `poll(slab, entries)`.
 struct Poll;
@@ -83,6 +84,16 @@ impl NativeReader {
     #[napi(catch_unwind, ts_return_type = "(slab: Uint8Array, entries: Uint32Array) => number")]
     pub fn poll_back(&self, env: Env) -> napi::Result<Raw> {
         raise(&env, function::<PollBack, 2>(env.raw(), &self.reader).map(Raw))
+    }
+
+    /// The calls of a reader that copies nothing: `poll` and `pollBack` tell places in the last `buffer()`, or, where the count is
+    /// negative, in one that is to be asked for now. Null where the runtime takes no external memory.
+    #[napi(
+        catch_unwind,
+        ts_return_type = "{ poll: (entries: Uint32Array) => number; pollBack: (entries: Uint32Array) => number; buffer: () => ArrayBuffer } | null"
+    )]
+    pub fn views(&self, env: Env) -> napi::Result<Option<Raw>> {
+        raise(&env, view::calls(env.raw(), &self.reader))
     }
 
     /// The call that says of a named reader's messages up to and with `seq` that they are handled.

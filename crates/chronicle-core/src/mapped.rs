@@ -1,0 +1,62 @@
+//! The segments that one opening has mapped for reading: once for all of its readers, and the last few beyond them.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs;
+use std::sync::{Arc, Weak};
+
+use crate::error::Result;
+use crate::platform;
+use crate::segment::Segment;
+
+/// How many segments stay mapped that no reader is in, so that reading them again meets no page faults. Windows removes no file that
+/// is mapped, so there none does.
+const KEPT: usize = if cfg!(windows) { 0 } else { 4 };
+
+/// By the first seq of each.
+#[derive(Debug, Default)]
+pub(crate) struct Mapped {
+    known: HashMap<u64, Weak<Segment>>,
+    recent: VecDeque<Arc<Segment>>,
+}
+
+impl Mapped {
+    /// The segment that starts at `base`, by `open` where it is not mapped. What retention has removed before `first_seq` is let go.
+    pub(crate) fn get(
+        &mut self,
+        base: u64,
+        first_seq: u64,
+        open: impl FnOnce() -> Result<Segment>,
+    ) -> Result<Arc<Segment>> {
+        self.recent.retain(|segment| segment.header.base_seq >= first_seq);
+        if let Some(segment) = self.known.get(&base).and_then(Weak::upgrade)
+            && (!self.is_kept_alone(&segment) || has_its_name(&segment))
+        {
+            return Ok(segment);
+        }
+        self.forget(base);
+        let segment = Arc::new(open()?);
+        self.known.retain(|_, segment| segment.strong_count() > 0);
+        self.known.insert(base, Arc::downgrade(&segment));
+        self.recent.push_front(Arc::clone(&segment));
+        self.recent.truncate(KEPT);
+        Ok(segment)
+    }
+
+    /// Has the segment that starts at `base` opened anew when it is asked for next: another file may have its name by now.
+    pub(crate) fn forget(&mut self, base: u64) {
+        self.known.remove(&base);
+        self.recent.retain(|segment| segment.header.base_seq != base);
+    }
+
+    /// Whether no reader is in the segment: the caller's share and the kept one are all.
+    fn is_kept_alone(&self, segment: &Arc<Segment>) -> bool {
+        Arc::strong_count(segment) == 2 && self.recent.iter().any(|kept| Arc::ptr_eq(kept, segment))
+    }
+}
+
+/// Whether the file that is mapped still has its name. Nobody holds a segment that was set aside but by keeping it here.
+fn has_its_name(segment: &Segment) -> bool {
+    fs::symlink_metadata(&segment.path).is_ok_and(|metadata| {
+        Some(platform::file_id(&metadata)) == segment.file_id && metadata.len() == segment.end()
+    })
+}
