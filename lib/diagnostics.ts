@@ -118,6 +118,9 @@ const damage: readonly ChronicleErrorCode[] = [
   'ERR_CHRONICLE_MISSING_SEGMENT',
 ]
 
+/** The files that a chronicle has: an error of a {@link MmapFile} speaks of any other. */
+const ours = /[\\/](control|\d{20}\.(seg|idx)|readers[\\/][^\\/]+)$/
+
 /** Publishes what one opening of a chronicle does. */
 export class Events {
   readonly #path: string
@@ -144,8 +147,7 @@ export class Events {
   /** The writer lock was taken. */
   recovered(): void {
     if (!recovery.hasSubscribers) return
-    const event: Partial<RecoveryEvent> = { path: this.#path, recovery: this.#opened.stats().recovery! }
-    recovery.publish(event)
+    recovery.publish({ path: this.#path, recovery: this.#opened.stats().recovery })
   }
 }
 
@@ -154,7 +156,7 @@ export function tellOfError(error: ChronicleError): void {
   const { code, message, path, offset, seq, first } = error
   if (code === 'ERR_CHRONICLE_GAP') {
     if (gap.hasSubscribers) gap.publish({ path, seq, first })
-  } else if (corruption.hasSubscribers && damage.includes(code)) {
+  } else if (corruption.hasSubscribers && damage.includes(code) && path !== undefined && ours.test(path)) {
     const where = { ...(offset === undefined ? {} : { offset }), ...(seq === undefined ? {} : { seq }) }
     corruption.publish({ code, message, path, ...where })
   }

@@ -2,7 +2,7 @@ import { fromNative, type ChronicleErrorCode } from './errors.ts'
 import { repair as nativeRepair, verify as nativeVerify } from './native.ts'
 import { checked } from './options.ts'
 import { absolute } from './path.ts'
-import { watched, workTable, type WorkOptions } from './progress.ts'
+import { refuseAborted, watched, workTable, type WorkOptions } from './progress.ts'
 import type { Recovery } from './stats.ts'
 
 /** What {@link verify} found. */
@@ -82,7 +82,10 @@ export interface RepairReport {
 export async function verify(dir: string | URL, options?: WorkOptions): Promise<VerifyReport> {
   const path = absolute(dir, 'dir')
   const work = checked(options, workTable, 'verify')
-  return watched((progress) => nativeVerify(path, progress), work) as Promise<VerifyReport>
+  const report = await watched((progress) => nativeVerify(path, progress), work)
+  // The signal may have come behind the last look at it.
+  refuseAborted(work.signal)
+  return report as VerifyReport
 }
 
 /**
