@@ -65,22 +65,23 @@ impl Chronicle {
         let temporary = parent.join(format!("{}.{random:016x}.tmp", name.to_string_lossy()));
         disk::create_dir(&temporary, inner.options.mode)
             .map_err(|e| Error::io("create the directory", &temporary, &e))?;
-        let made =
-            Copying { inner, to: Directory::new(&temporary), progress, bytes: 0 }.run().and_then(|report| {
-                fault::point("snapshot.made");
-                if dir.symlink_metadata().is_ok() {
-                    return Err(taken());
-                }
-                rename(&temporary, dir)?;
-                Ok(report)
-            });
+        let mut place = temporary.as_path();
+        let made = Copying { inner, to: Directory::new(&temporary), progress, bytes: 0 }.run();
+        let made = made.and_then(|report| {
+            fault::point("snapshot.made");
+            if dir.symlink_metadata().is_ok() {
+                return Err(taken());
+            }
+            rename(&temporary, dir)?;
+            place = dir;
+            disk::sync_dir(parent).map_err(|e| Error::io("sync the directory", parent, &e))?;
+            Ok(report)
+        });
         if made.is_err() {
             // The first error says more than this one.
-            let _ = disk::remove_tree(&temporary);
+            let _ = disk::remove_tree(place);
         }
-        let report = made?;
-        disk::sync_dir(parent).map_err(|e| Error::io("sync the directory", parent, &e))?;
-        Ok(report)
+        made
     }
 }
 
