@@ -98,12 +98,17 @@ impl Copying<'_> {
         let inner = self.inner;
         let (end, mut bases, last) = loop {
             let end = published_end(inner)?;
+            fault::point("snapshot.ended");
             // Listed behind the look at the end: every segment that holds a message below it was there.
             let mut bases = inner.bases()?;
             bases.truncate(bases.partition_point(|&base| base < end).max(1));
             let last = bases[bases.len() - 1];
+            if last > end {
+                // All that was there is pruned: the log has gone on.
+                continue;
+            }
             match Segment::open(&inner.directory, last, &inner.control.identity.chronicle_id, false) {
-                // Pruned since: the log has gone on.
+                // And so it has since.
                 Err(e) if e.kind() == ErrorKind::NotFound && last < inner.control.first_seq() => {}
                 opened => break (end, bases, opened?),
             }
@@ -117,6 +122,7 @@ impl Copying<'_> {
         // The newest first: where a prune has gone on meanwhile, what is left is whole.
         for &base in bases.iter().rev() {
             self.progress.set_segments(segments);
+            fault::point("snapshot.copied");
             if !self.copy_sealed(base)? {
                 break;
             }

@@ -201,6 +201,14 @@ fn what_fails_leaves_nothing() {
     assert_eq!(take(&log, &copy).next_seq, 100);
 }
 
+/// Stops the other threads also where an assertion ends the test.
+struct Stop<'a>(&'a AtomicBool);
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn snapshots_beside_a_writer_and_a_pruner_are_sound_prefixes() {
     let dir = tempfile::tempdir().unwrap();
@@ -208,13 +216,6 @@ fn snapshots_beside_a_writer_and_a_pruner_are_sound_prefixes() {
     let mut source = writer(&log);
     log.set_reader("slow", 0).unwrap();
     let stopped = AtomicBool::new(false);
-    /// Stops the other threads also where an assertion ends the test.
-    struct Stop<'a>(&'a AtomicBool);
-    impl Drop for Stop<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stopped.load(Ordering::Relaxed) {

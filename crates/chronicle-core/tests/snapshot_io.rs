@@ -12,19 +12,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chronicle_core::fault::{self, Call, Recorder};
-use chronicle_core::{Chronicle, ErrorKind, Progress, verify};
+use chronicle_core::{Chronicle, ErrorKind, Progress, Retention, verify};
 use common::{memory, open, payload, read_all, writer};
 
-/// One recorder at a time, for the whole process.
+/// A recorder hears the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Records for as long as the value lives, also when a test fails.
-struct Recording(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+struct Recording;
 
 fn record(recorder: Arc<dyn Recorder>) -> Recording {
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     fault::record(Some(recorder));
-    Recording(alone)
+    Recording
 }
 
 impl Drop for Recording {
@@ -69,6 +72,7 @@ impl Recorder for Failing {
 
 #[test]
 fn any_call_may_fail_and_nothing_is_left() {
+    let _alone = alone();
     let dir = memory();
     let log = log_in(dir.path());
     let copy = dir.path().join("copy");
@@ -96,6 +100,70 @@ fn any_call_may_fail_and_nothing_is_left() {
         assert!(verify(&copy, |_, _| ()).unwrap().problems.is_empty());
         assert_eq!(read_all(&open(&copy)).unwrap(), expected);
         std::fs::remove_dir_all(&copy).unwrap();
+    }
+}
+
+/// Does something when a snapshot gets to a point for the first time.
+struct At {
+    point: &'static str,
+    act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Recorder for At {
+    fn before(&self, _call: &Call<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn after(&self, _call: &Call<'_>, _done: bool) {}
+
+    fn point(&self, name: &str) {
+        if name == self.point {
+            let act = self.act.lock().unwrap().take();
+            if let Some(act) = act {
+                act();
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_between_its_steps_leaves_it_a_whole_prefix() {
+    let _alone = alone();
+    for (point, pruned) in [
+        ("snapshot.ended", false),
+        ("snapshot.ended", true),
+        ("snapshot.listed", true),
+        ("snapshot.copied", false),
+        ("snapshot.copied", true),
+        ("snapshot.made", true),
+    ] {
+        let dir = memory();
+        let log = log_in(dir.path());
+        let goes_on = log.clone();
+        let act = move || {
+            let mut writer = writer(&goes_on);
+            for seq in 150..300 {
+                writer.append(&payload(seq, 2000), 0).unwrap();
+            }
+            if pruned {
+                let keep = Retention { keep_messages: Some(1), keep_unread: false, ..Retention::default() };
+                goes_on.prune(&keep, false).unwrap();
+            }
+        };
+        let at = At { point, act: Mutex::new(Some(Box::new(act))) };
+        let recording = record(Arc::new(at));
+        let copy = dir.path().join("copy");
+        let report = log.snapshot(&copy, &Progress::default()).unwrap();
+        drop(recording);
+        // All that it looked for is gone: it looks again.
+        let again = point == "snapshot.ended" && pruned;
+        assert_eq!(report.next_seq, if again { 300 } else { 150 }, "{point}");
+        assert_eq!(report.first_seq > 0, pruned && point != "snapshot.made", "{point}");
+        assert!(verify(&copy, |_, _| ()).unwrap().problems.is_empty());
+        let messages = read_all(&open(&copy)).unwrap();
+        assert_eq!(messages.first().unwrap().seq, report.first_seq);
+        assert!(messages.iter().all(|m| m.payload == payload(m.seq, 2000)));
+        assert_eq!(messages.last().unwrap().seq + 1, report.next_seq);
     }
 }
 
@@ -169,6 +237,7 @@ impl Recorder for Durable {
 
 #[test]
 fn a_snapshot_gets_its_name_when_all_of_it_is_durable() {
+    let _alone = alone();
     let dir = memory();
     let log = log_in(dir.path());
     let copy = dir.path().join("copy");
