@@ -1,9 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
 
-import { Chronicle, type CopyProgress } from '../index.ts'
+import { Chronicle, json, type CopyProgress } from '../index.ts'
 import { flip, segment } from './helpers/files.ts'
 import { refuses, rejects } from './helpers/refusal.ts'
-import { fresh } from './helpers/temporary.ts'
+import { fresh, nowhere } from './helpers/temporary.ts'
 
 /** What a copy keeps of each message. */
 function kept(log: Chronicle, from = 0, to = log.nextSeq): unknown[] {
@@ -45,6 +45,32 @@ test('a copy has the same payloads, types and batches, behind what was there', a
     last: count + 1,
   })
   t.deepEqual(await log.copyTo(other, { from: 'end' }), { messages: 0, bytes: 0 })
+})
+
+test('no codec is asked: payloads are copied as they are', async (t) => {
+  const codec = json<number>()
+  const log = Chronicle.open(nowhere(t), { codec })
+  const other = Chronicle.open(nowhere(t), { codec })
+  t.teardown(() => [log, other].forEach((each) => each.close()))
+  log.append(1)
+  log.appendBatch([2, 3])
+  await log.copyTo(other)
+  t.deepEqual(
+    [...other.read()].map(({ value, batchRemaining }) => [value, batchRemaining]),
+    [
+      [1, 0],
+      [2, 1],
+      [3, 0],
+    ],
+  )
+  const raw = fresh(t)
+  raw.append('no json')
+  raw.appendBatch(['nor', 'this'])
+  await raw.copyTo(other)
+  t.deepEqual(
+    [...other.read({ from: 3 })].map((message) => message.text()),
+    ['no json', 'nor', 'this'],
+  )
 })
 
 test('a range is copied, and a batch that it cuts is what is left of it', async (t) => {
