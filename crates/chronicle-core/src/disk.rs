@@ -54,6 +54,11 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes a directory that this process has made, with all that is in it.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    through(|| Call::Remove { path }, || fs::remove_dir_all(path))
+}
+
 /// Makes the entries of a directory survive a power cut.
 #[inline]
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {

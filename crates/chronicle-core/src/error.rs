@@ -84,6 +84,8 @@ kinds! {
     Forked = "FORKED",
     /// The last sequence number, 2^53 - 1, is used.
     SeqExhausted = "SEQ_EXHAUSTED",
+    /// Work that takes long was called off by [`Progress::stop`](crate::Progress::stop).
+    Aborted = "ABORTED",
 }
 
 /// An error with the file, offset and sequence number it speaks of, where there are such.

@@ -90,7 +90,14 @@ impl Position {
         }
     }
 
-    fn create(directory: &Directory, path: &Path, id: &ChronicleId, mode: u32, next_seq: u64) -> Result<()> {
+    /// Makes a position, unless there is one of this name.
+    pub(crate) fn create(
+        directory: &Directory,
+        path: &Path,
+        id: &ChronicleId,
+        mode: u32,
+        next_seq: u64,
+    ) -> Result<()> {
         let readers = directory.readers();
         disk::create_dir(&readers, mode).map_err(|e| Error::io("create the directory", &readers, &e))?;
         let mut bytes = [0; POSITION_LEN];

@@ -9,6 +9,7 @@ use crate::blank::Blank;
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, IndexFile};
+use crate::observer::Event;
 use crate::retention;
 
 /// Pages are made resident in steps of this, and the appender reports its progress as often.
@@ -237,6 +238,9 @@ impl Shared {
     fn prune(&self) {
         let Some(retention) = &self.inner.options.retention else { return };
         let failure = retention::prune(&self.inner, retention, Duration::ZERO).err();
+        if let Some(error) = &failure {
+            self.inner.observer.tell(|| Event::PruneFailed(error.clone()));
+        }
         *self.inner.prune_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 

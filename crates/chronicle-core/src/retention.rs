@@ -10,6 +10,7 @@ use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::lock::FileLock;
+use crate::observer::Event;
 use crate::platform;
 use crate::position;
 use crate::segment::Segment;
@@ -114,7 +115,11 @@ pub(crate) fn prune(inner: &Inner, retention: &Retention, wait: Duration) -> Res
     }
     fault::point("prune.intended");
     remove_pruned(inner, unread(inner, retention)?)?;
-    report(inner, &going, None).map(Some)
+    let report = report(inner, &going, None)?;
+    if report.segments > 0 {
+        inner.observer.tell(|| Event::Pruned(report));
+    }
+    Ok(Some(report))
 }
 
 /// The lowest position of a named reader, where that keeps messages.
