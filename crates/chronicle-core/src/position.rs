@@ -8,6 +8,7 @@ use crate::checksum::crc32;
 use crate::directory::{Directory, create_new, open_regular};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::header::{u32_at, u64_at};
 use crate::layout::MAX_SEQ;
 use crate::name::check_name;
@@ -106,7 +107,7 @@ impl Position {
             let _ = disk::remove(&temporary);
             return Err(Error::io("write the reader position", &temporary, &e));
         }
-        crate::fault::point("position.written");
+        fault::point("position.written");
         // A link does not replace a position that another process has created meanwhile, as a rename would.
         let linked = disk::link(&temporary, path);
         disk::remove_if_there(&temporary).map_err(|e| Error::io("remove the file", &temporary, &e))?;
@@ -145,21 +146,23 @@ impl Position {
         self.generation += 1;
         let durable = self.durable.load(Ordering::Relaxed);
         let free = (0..SLOTS.len()).find(|&slot| slot != durable && slot != self.newest);
-        self.newest = free.unwrap_or(self.newest);
+        if !fault::planted("position.overwritten") {
+            self.newest = free.unwrap_or(self.newest);
+        }
         let at = SLOTS[self.newest];
         let bytes = slot_bytes(self.generation, next_seq);
         // The other slots stay whole meanwhile; until the checksum is there, this one does not count.
         self.region.word32(at + SLOT_CHECKSUM).store(!u32_at(&bytes, SLOT_CHECKSUM), Ordering::Release);
         self.region.word64(at + SLOT_GENERATION).store(self.generation, Ordering::Release);
         self.region.word64(at + SLOT_NEXT_SEQ).store(next_seq, Ordering::Release);
-        crate::fault::point("position.half");
+        fault::point("position.half");
         self.region.word32(at + SLOT_CHECKSUM).store(u32_at(&bytes, SLOT_CHECKSUM), Ordering::Release);
         self.next_seq = next_seq;
     }
 
     /// Waits until the position is on the disk.
     pub(crate) fn flush(&self) -> Result<()> {
-        if crate::fault::planted("position.unflushed") {
+        if fault::planted("position.unflushed") {
             return Ok(());
         }
         let flushed = platform::flush(&self.region, &self.file, 0, POSITION_LEN);
