@@ -152,7 +152,11 @@ fn remove_pruned(inner: &Inner, unread: Option<u64>) -> Result<()> {
     let mut bases = inner.directory.segments()?;
     let unread = unread.and_then(|seq| bases.iter().copied().rfind(|&base| base <= seq));
     let end = unread.map_or(left, |base| base.min(left));
+    // An index that was made of a segment while that was removed is left alone.
+    bases.extend(inner.directory.indexes()?);
     bases.retain(|&base| base < end);
+    bases.sort_unstable();
+    bases.dedup();
     for &base in &bases {
         remove(inner, base)?;
         fault::point("prune.removed");
