@@ -1,5 +1,5 @@
 /** `npm run torture`: runs the harnesses for a time or a count, and fails on a finding. */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -172,7 +172,9 @@ async function runs(harness: Harness, options: Options): Promise<boolean> {
   const { only, seed } = options
   const summary = only === undefined ? await harness.run(task) : await runCase(task, harness === forge, only)
   tell(harness.name, summary, seed, (Date.now() - started) / 1000)
-  return summary.findings.length === 0
+  if (summary.findings.length > 0) return false
+  rmSync(task.keep, { recursive: true })
+  return true
 }
 
 /** Plants faults in what a harness looks at. Returns whether it found them all. */
@@ -181,7 +183,9 @@ async function finds(harness: Harness, options: Options): Promise<boolean> {
   const { names } = harness.planted
   const chosen = plant === undefined ? names : names.filter((name) => name === plant)
   const quiet = { progress: () => undefined, report: plant === undefined ? () => undefined : report }
-  const left = await missed(harness, chosen, { ...taskOf(harness, options), points: true, ...quiet })
+  const task = { ...taskOf(harness, options), points: true, ...quiet }
+  const left = await missed(harness, chosen, task)
+  rmSync(task.keep, { recursive: true })
   return left.length === 0
 }
 
