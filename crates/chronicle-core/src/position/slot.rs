@@ -86,7 +86,8 @@ fn kept(region: &Region, flushed: usize) -> [usize; 2] {
     let generation = |slot: usize| region.word64(SLOTS[slot] + GENERATION).load(Ordering::Acquire);
     let named = |word: usize| {
         let wanted = region.word64(word).load(Ordering::SeqCst);
-        (0..SLOTS.len()).find(|&slot| generation(slot) == wanted)
+        // A slot that was never stored to has no generation.
+        (0..SLOTS.len()).find(|&slot| wanted != 0 && generation(slot) == wanted)
     };
     let synced = named(SYNCED).filter(|&slot| generation(slot) > generation(flushed));
     let flushed = synced.unwrap_or(flushed);
