@@ -1,4 +1,4 @@
-import { ENTRY_WORDS, Run } from './message.ts'
+import { ENTRY_WORDS, type Run } from './message.ts'
 import type { NativeReader } from './native.ts'
 
 /** Bytes of the slab that a run is copied to, and messages in its table. A larger payload gets a slab of its own. */

@@ -1,5 +1,5 @@
 import { closed, fromNative, native, notNamed } from './errors.ts'
-import { Run } from './message.ts'
+import { ENTRY_WORDS, Run } from './message.ts'
 import type { NativeReader } from './native.ts'
 import type { NativeFrom } from './options.ts'
 import { Copies, Views, type Runs } from './runs.ts'
@@ -42,6 +42,7 @@ export class Source {
   readonly #home: Home
   readonly #native: NativeReader
   readonly #runs: Runs
+  readonly #backward: boolean
   readonly #until: number | bigint | undefined
   readonly #mustReach: number
   readonly #commit: ((seq: number) => void) | undefined
@@ -51,6 +52,7 @@ export class Source {
     this.#home = home
     this.#native = reader
     const backward = kind === 'backward'
+    this.#backward = backward
     const commit = kind === 'named' ? native(() => reader.commit()) : undefined
     const newRun = (table: Uint32Array, slab: Uint8Array) =>
       new Run(table, slab, backward, commit, home.decoding)
@@ -124,13 +126,18 @@ export class Source {
     native(() => this.#native.close())
   }
 
+  /** Whether the range ends with the last message of the run, backward: what is pruned behind it is not missed. */
+  #isLast(count: number): boolean {
+    return this.#backward && this.run.seq((count - 1) * ENTRY_WORDS) === this.#until
+  }
+
   #within(count: number): number {
     if (count === 0) {
       if (this.#mustReach < this.#home.firstSeq) this.#home.reader(this.#mustReach, false)
       return 0
     }
     const inside = this.#until === undefined ? count : this.run.within(this.#until, count)
-    this.#left = inside < count ? 0 : this.#left - inside
+    this.#left = inside < count || this.#isLast(count) ? 0 : this.#left - inside
     return inside
   }
 }

@@ -30,7 +30,12 @@ function open(home: Home, range: TailRange): Source {
   if (from !== undefined && from !== 'resume') {
     throw invalidArgument(`from must be 'resume' with a name: setReader() moves its position`)
   }
-  return new Source(home, home.namedReader(name, newFrom ?? 'start', durableOnly), {}, { kind: 'named', views })
+  return new Source(
+    home,
+    home.namedReader(name, newFrom ?? 'start', durableOnly),
+    {},
+    { kind: 'named', views },
+  )
 }
 
 /**

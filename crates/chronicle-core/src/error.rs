@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::fault;
+
 /// The result of every fallible call of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -125,6 +127,7 @@ impl Error {
     /// Classifies an operating system error met while doing `action` at `path`.
     pub(crate) fn io(action: &str, path: &Path, error: &io::Error) -> Self {
         let kind = match error.kind() {
+            io::ErrorKind::StorageFull if fault::planted("space.misnamed") => ErrorKind::Io,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 ErrorKind::NoSpace
             }

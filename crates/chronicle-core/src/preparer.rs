@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::active::Active;
 use crate::blank::Blank;
 use crate::chronicle::Inner;
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, IndexFile};
 use crate::observer::Event;
@@ -252,6 +253,10 @@ impl Shared {
             .and_then(|segment| index::rebuild(&inner.directory, &segment, inner.options.mode));
         // Without an index a reader walks; the next opening tries again.
         let _ = rebuilt;
+        if !inner.directory.segment(base).exists() {
+            // The next prune removes what cannot be removed now.
+            let _ = disk::remove_if_there(&inner.directory.index(base));
+        }
     }
 
     /// Makes pages of the active segment resident up to a bounded distance ahead of its end.
