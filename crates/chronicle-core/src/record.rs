@@ -1,6 +1,7 @@
 //! Reading one record: every check that a header must pass before anything in it is believed.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
 use crate::layout::{HEADER_LEN, record_len};
 use crate::region::Region;
@@ -73,7 +74,8 @@ pub(crate) fn read(segment: &Segment, place: &Place) -> Result<Record> {
     }
     let header = MessageHeader::from_bytes(&segment.region.header_bytes(offset))
         .map_err(|e| locate(e, segment, place))?;
-    let fits = place.offset + record_len(header.length) + HEADER_LEN as u64 <= segment.end();
+    let fits = place.offset + record_len(header.length) + HEADER_LEN as u64 <= segment.end()
+        || fault::planted("record.unbounded");
     if header.seq == place.seq
         && header.epoch >= place.epoch
         && header.timestamp_ns >= place.timestamp_ns

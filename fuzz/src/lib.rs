@@ -1,0 +1,15 @@
+//! What the fuzzers do with their inputs. Each target is one function; a finding is a panic, a crash, a hang, or memory without bound.
+
+mod directory;
+mod files;
+mod forge;
+mod header;
+mod machine;
+mod model;
+mod place;
+mod read;
+
+pub use directory::{Damaged, directory};
+pub use files::{ControlInput, IndexInput, PositionInput, SegmentInput, control, index, position, segment};
+pub use header::header;
+pub use machine::{Op, operations};
