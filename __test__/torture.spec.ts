@@ -168,9 +168,17 @@ test('the damages are those of the seed, change one file and reach every used bi
 
 const whereHeldIsTold = process.platform === 'linux' ? test : test.skip
 
+whereHeldIsTold('workers that are terminated as they start to follow leave no thread behind', async (t) => {
+  const dir = join(folder(t), 'log')
+  const { samples, failure } = await watch({ dir, seed: SEED, opens: 200, every: 20, crews: 5 })
+  t.is(failure, undefined)
+  t.true(samples.at(-1)!.workers > 60)
+  t.is(growth(samples), undefined)
+})
+
 whereHeldIsTold('the soak finds what is never given back', async (t) => {
   const soak = (leak?: 'log' | 'descriptor' | 'memory') =>
-    watch({ dir: join(folder(t), 'log'), seed: SEED, opens: 300, every: 30, workers: false, leak })
+    watch({ dir: join(folder(t), 'log'), seed: SEED, opens: 300, every: 30, crews: 0, leak })
   const sound = await soak()
   t.is(sound.failure, undefined)
   t.is(growth(sound.samples), undefined)

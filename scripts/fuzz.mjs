@@ -140,7 +140,7 @@ async function find(target, fault) {
 async function minimize(target) {
   const [grown, seeds] = folders(target)
   const fewest = mkdtempSync(join(memory, 'corpus-'))
-  const { status } = await run(target, ['-merge=1', '-rss_limit_mb=1024', fewest, seeds, grown])
+  const { status } = await run(target, ['-set_cover_merge=1', '-rss_limit_mb=1024', fewest, seeds, grown])
   if (status !== 0) return false
   rmSync(seeds, { recursive: true })
   cpSync(fewest, seeds, { recursive: true })

@@ -54,7 +54,8 @@ interface Watch {
   readonly until?: number | undefined
   /** A sample each so many opens. */
   readonly every: number
-  readonly workers: boolean
+  /** Workers are started and terminated once in so many opens, or never. */
+  readonly crews: number
   /** What is planted: something that is never given back. */
   readonly leak?: 'log' | 'descriptor' | 'memory' | undefined
   readonly tell?: ((sample: Sample) => void) | undefined
@@ -98,7 +99,7 @@ export const soak: Harness = {
     const every = opens === undefined ? 1000 : Math.max(50, Math.floor(opens / 20))
     try {
       const dir = join(folder, 'log')
-      const { samples, failure } = await watch({ dir, seed, opens, until, every, workers: true, tell })
+      const { samples, failure } = await watch({ dir, seed, opens, until, every, crews: 200, tell })
       const what = failure ?? growth(samples)
       const command = `npm run torture -- soak --opens ${samples.at(-1)?.opens ?? opens} --seed ${seed}`
       const kind = failure === undefined ? 'memory' : 'crash'

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { Chronicle } from '../../dist/index.mjs'
 import { Random } from '../random.ts'
 
-const { dir, seed, opens, every, workers, leak } = JSON.parse(process.argv[2])
+const { dir, seed, opens, every, crews, leak } = JSON.parse(process.argv[2])
 const random = new Random(seed)
 const leaked = []
 const told = { stop: false }
@@ -56,7 +56,7 @@ async function follow() {
 async function work() {
   const tasks = ['append', 'read', 'tail']
   const crew = tasks.map(
-    (task) => new Worker(new URL('worker.mjs', import.meta.url), { workerData: { dir, task } }),
+    (task) => new Worker(new URL('worker.mjs', import.meta.url), { workerData: { dir, task }, execArgv: [] }),
   )
   await Promise.all(crew.map((worker) => new Promise((resolve) => worker.once('message', resolve))))
   await pause(random.below(20))
@@ -108,7 +108,7 @@ for (let next = every; !told.stop && done < opens;) {
   openAndClose()
   if (random.oneIn(5)) openAndDrop()
   if (random.oneIn(20)) await follow()
-  if (workers && random.oneIn(200)) await work()
+  if (crews > 0 && random.oneIn(crews)) await work()
   if (leak === 'descriptor' && random.oneIn(10)) leaked.push(openSync('/dev/null'))
   if (leak === 'memory') leaked.push(Buffer.alloc(100_000, 1))
   // Signals of the parent come in between.
