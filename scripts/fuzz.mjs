@@ -49,7 +49,7 @@ if (unknown !== undefined)
 const targets = positionals.length > 0 ? positionals : Object.keys(TARGETS)
 const built = join(root, 'target', values.asan ? 'fuzz-asan' : 'fuzz')
 const learnt = join(root, 'target/fuzz/corpus')
-const findings = join(root, 'target/fuzz/findings')
+const findings = join(root, values.planted ? 'target/fuzz/planted' : 'target/fuzz/findings')
 
 function output(command, ...args) {
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
@@ -115,24 +115,17 @@ async function fuzz(target) {
   return status === 0
 }
 
-/** Runs a target with a fault in the core. Returns whether it was found. */
+/** Runs a target with a fault in the core. Returns whether it was found; the input stays in target/fuzz/planted. */
 async function find(target, fault) {
   const env = { CHRONICLE_PLANT: fault, RUST_BACKTRACE: '0' }
-  const seeds = join(root, 'fuzz/corpus', target)
-  const args = [
-    ...LIMITS,
-    `-max_total_time=${values.seconds}`,
-    `-seed=${values.seed}`,
-    '-artifact_prefix=/dev/null',
-    seeds,
-  ]
-  const copy = mkdtempSync(join(memory, 'corpus-'))
-  const { status, said } = await run(target, [...args.slice(0, -1), copy, seeds], env)
-  const found = /panicked at|AddressSanitizer|deadly signal/.test(said) && status !== 0
-  const runs = number(said, /^#(\d+)/gm)
-  console.log(
-    `${target}: ${fault} was ${found ? `found within ${Math.max(runs, 1)} executions` : 'NOT FOUND'}`,
-  )
+  const time = [`-max_total_time=${values.seconds}`, `-seed=${values.seed}`]
+  const kept = `-artifact_prefix=${join(findings, `${target}-${fault}`)}-`
+  // What is learnt with a fault is of no use without.
+  const learns = mkdtempSync(join(memory, 'corpus-'))
+  const { status, said } = await run(target, [...LIMITS, ...time, kept, learns, ...folders(target)], env)
+  const found = status !== 0 && /panicked at|AddressSanitizer|deadly signal/.test(said)
+  const runs = Math.max(number(said, /^#(\d+)/gm), 1)
+  console.log(`${target}: ${fault} was ${found ? `found within ${runs} executions` : 'NOT FOUND'}`)
   return found
 }
 

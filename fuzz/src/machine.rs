@@ -272,8 +272,13 @@ impl Machine {
     }
 
     fn claim(&mut self, size: Size, writes: &[(u16, u8)], publish: bool) {
-        let mut payload = vec![0; self.payload(0, size).len()];
+        let noise = self.payload(0, size);
+        let mut payload = vec![0; noise.len()];
         let mut claim = self.writer.as_mut().unwrap().claim(payload.len()).unwrap();
+        if !publish {
+            // Whatever comes to stand where this was must not be taken for a record.
+            claim.write(0, &noise).unwrap();
+        }
         for &(at, byte) in writes.iter().take(8) {
             let at = usize::from(at) % (payload.len() + 2);
             let written = claim.write(at, &[byte; 9]);
