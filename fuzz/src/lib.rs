@@ -6,10 +6,13 @@ mod forge;
 mod header;
 mod machine;
 mod model;
+mod op;
 mod place;
 mod read;
+mod snapshot;
 
 pub use directory::{Damaged, directory};
 pub use files::{ControlInput, IndexInput, PositionInput, SegmentInput, control, index, position, segment};
 pub use header::header;
-pub use machine::{Op, operations};
+pub use machine::operations;
+pub use op::Op;

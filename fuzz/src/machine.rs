@@ -1,100 +1,21 @@
 //! Operations on a log, in any order, compared with a model; crashes at rest and within an operation are among them.
 
+mod reading;
+
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arbitrary::Arbitrary;
-use chronicle_core::fault::{self, Call, Recorder};
+use chronicle_core::fault;
 use chronicle_core::{
     BatchItem, Chronicle, ErrorKind, From, Options, Reader, Result, Retention, SyncMode, Writer, repair,
     verify,
 };
 
 use crate::model::Model;
+use crate::op::{Op, Size};
 use crate::place;
-use crate::read::{Message, Way, drain};
-
-#[derive(Debug, Clone, Arbitrary)]
-pub enum Op {
-    Append(Size, u16),
-    Expect(i8),
-    Batch(Vec<Size>),
-    /// A claim of this size; what is written to it; whether it is published.
-    Claim(Size, Vec<(u16, u8)>, bool),
-    /// Appends what leaves this many lines of 64 bytes before the place of END.
-    Fill(u8),
-    Sync,
-    Reopen,
-    /// The process ends, with a claim open or not; the machine too, or not.
-    Crash {
-        claimed: Option<Size>,
-        reboots: bool,
-    },
-    /// The process ends at this step of the next operation.
-    CrashWithin {
-        step: u8,
-        reboots: bool,
-    },
-    Read {
-        from: Start,
-        slab: u16,
-        entries: u8,
-        durable: bool,
-    },
-    ReadBack(Start),
-    SeekTime {
-        seq: u16,
-        later: i8,
-    },
-    /// A reader that stays open over everything but a crash.
-    Tail,
-    Named {
-        reader: u8,
-        read: u8,
-        commit: u8,
-    },
-    SetReader(u8, u16),
-    RemoveReader(u8),
-    Prune {
-        messages: Option<u8>,
-        bytes: Option<u8>,
-        unread: bool,
-        dry: bool,
-    },
-    Verify,
-    Repair,
-}
-
-#[derive(Debug, Clone, Copy, Arbitrary)]
-pub enum Size {
-    Small(u8),
-    Page(u16),
-    /// About what the rest of a segment takes.
-    Large(u8),
-    /// More than a regular segment takes.
-    Huge(u8),
-}
-
-impl Size {
-    fn bytes(self) -> usize {
-        match self {
-            Self::Small(bytes) => bytes.into(),
-            Self::Page(bytes) => usize::from(bytes % 8192),
-            Self::Large(less) => 61_312 - usize::from(less) * 16,
-            Self::Huge(more) => 61_312 + usize::from(more) * 64,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Arbitrary)]
-pub enum Start {
-    First,
-    End,
-    Seq(u16),
-    Last(u8),
-}
+use crate::snapshot::Snapshot;
 
 const NAMES: [&str; 2] = ["audit", "billing"];
 const MAX_OPS: usize = 60;
@@ -102,45 +23,6 @@ const MAX_BYTES: usize = 2 << 20;
 
 fn options() -> Options {
     Options { segment_bytes: Some(64 << 10), sync: SyncMode::None, ..Options::default() }
-}
-
-/// Copies the directory at a step of an operation: what a killed process leaves. Helper threads have steps of their own, at which the
-/// thread that appends goes on, so no kill looks like them.
-struct Snapshot {
-    thread: ThreadId,
-    from: PathBuf,
-    to: PathBuf,
-    left: Mutex<Option<u8>>,
-}
-
-impl Recorder for Snapshot {
-    fn before(&self, _call: &Call<'_>) -> std::io::Result<()> {
-        self.step();
-        Ok(())
-    }
-
-    fn after(&self, _call: &Call<'_>, _done: bool) {}
-
-    fn point(&self, _name: &str) {
-        self.step();
-    }
-}
-
-impl Snapshot {
-    fn step(&self) {
-        if thread::current().id() != self.thread {
-            return;
-        }
-        let mut left = self.left.lock().unwrap();
-        match *left {
-            Some(0) => {
-                place::copy(&self.from, &self.to);
-                *left = None;
-            }
-            Some(more) => *left = Some(more - 1),
-            None => {}
-        }
-    }
 }
 
 struct Machine {
@@ -177,9 +59,7 @@ impl Machine {
         let Some((step, reboots)) = armed else { return self.act(op) };
         let to = place::fresh(&format!("operations-{}", self.lives + 1));
         let before = self.model.clone();
-        let left = Mutex::new(Some(step % 24));
-        let snapshot =
-            Snapshot { thread: thread::current().id(), from: self.dir.clone(), to: to.clone(), left };
+        let snapshot = Snapshot::new(self.dir.clone(), to.clone(), step % 24);
         fault::record(Some(Arc::new(snapshot)));
         self.act(op);
         fault::record(None);
@@ -379,80 +259,6 @@ impl Machine {
         self.model.durable = before.durable;
         self.read_all();
         self.verify();
-    }
-
-    fn start(&self, start: Start) -> (From, u64) {
-        let (first, end) = (self.model.first, self.model.end());
-        match start {
-            Start::First => (From::Start, first),
-            Start::End => (From::End, end),
-            Start::Seq(seq) => (From::Seq(u64::from(seq) % (end + 2)), u64::from(seq) % (end + 2)),
-            Start::Last(count) => (From::Last(count.into()), end.saturating_sub(count.into()).max(first)),
-        }
-    }
-
-    fn reader(&self, start: Start) -> Option<(Reader, u64)> {
-        let (from, seq) = self.start(start);
-        match self.log.reader(from) {
-            Ok(reader) => Some((reader, seq)),
-            Err(e) => {
-                assert_eq!((e.kind(), e.first()), (ErrorKind::Gap, Some(self.model.first)));
-                assert!(seq < self.model.first);
-                None
-            }
-        }
-    }
-
-    fn read(&self, start: Start, slab: u16, entries: u8, durable: bool) {
-        let Some((reader, seq)) = self.reader(start) else { return };
-        let mut reader = if durable { reader.durable_only() } else { reader };
-        let (messages, end) = drain(&mut reader, Way::Forward, slab.into(), entries.into());
-        end.unwrap();
-        let to = if durable { seq + messages.len() as u64 } else { self.model.end() };
-        assert!(!durable || to >= self.model.durable.min(self.model.end()) || seq >= self.model.durable);
-        self.model.assert_range(&messages, seq.max(self.model.first), to.max(seq));
-    }
-
-    fn read_all(&self) -> Vec<Message> {
-        let (messages, end) = drain(&mut self.log.reader(From::Start).unwrap(), Way::Forward, 1 << 16, 64);
-        end.unwrap();
-        self.model.assert_range(&messages, self.model.first, self.model.end());
-        messages
-    }
-
-    fn read_back(&self, start: Start) {
-        let Some((mut reader, seq)) = self.reader(start) else { return };
-        let (mut messages, end) = drain(&mut reader, Way::Backward, 256, 5);
-        end.unwrap();
-        messages.reverse();
-        self.model.assert_range(&messages, self.model.first, seq.min(self.model.end()).max(self.model.first));
-    }
-
-    fn seek_time(&self, seq: u16, later: i8) {
-        let all = self.read_all();
-        let Some(message) = all.get(usize::from(seq) % all.len().max(1)) else { return };
-        let time = message.timestamp_ns.saturating_add_signed(later.into());
-        let (messages, end) = drain(&mut self.log.reader(From::Time(time)).unwrap(), Way::Forward, 4096, 9);
-        end.unwrap();
-        let expected: Vec<&Message> = all.iter().filter(|message| message.timestamp_ns >= time).collect();
-        assert_eq!(messages.iter().collect::<Vec<_>>(), expected);
-    }
-
-    fn tail(&mut self) {
-        let (mut reader, seq) = self.tail.take().or_else(|| self.reader(Start::Last(3))).unwrap();
-        let (messages, end) = drain(&mut reader, Way::Forward, 512, 3);
-        let read = seq + messages.len() as u64;
-        match end {
-            Ok(()) => self.model.assert_range(&messages, seq, self.model.end()),
-            Err(e) => {
-                // It reads a segment that it has mapped to the end; then it learns that what follows was pruned.
-                assert_eq!((e.kind(), e.first()), (ErrorKind::Gap, Some(self.model.first)));
-                assert!(read < self.model.first);
-                self.model.assert_range(&messages, seq, read);
-                return;
-            }
-        }
-        self.tail = Some((reader, read));
     }
 
     fn named(&mut self, name: u8, read: u8, commit: u8) {
