@@ -25,6 +25,19 @@ export { ChronicleError, errorCodes, type ChronicleErrorCode } from './lib/error
 export { MessageHeader, type MessageHeaderFields } from './lib/header.ts'
 export { Message } from './lib/message.ts'
 export { MmapFile } from './lib/mmapFile.ts'
+export type { CopyOptions, CopyProgress, CopyReport } from './lib/copy.ts'
+export type {
+  CorruptionEvent,
+  DiagnosticsEvents,
+  GapEvent,
+  PruneEvent,
+  RecoveryEvent,
+  RollEvent,
+  SyncEvent,
+} from './lib/diagnostics.ts'
+export type { Source, Timed } from './lib/lane.ts'
+export type { Health, HealthCode, HealthOptions, HealthProblem } from './lib/health.ts'
+export { merge, type Merge, type MergeOptions, type Merged, type MessageOf } from './lib/merge.ts'
 export type {
   AcquireOptions,
   AppendOptions,
@@ -44,11 +57,13 @@ export type {
   TailOptions,
   To,
 } from './lib/options.ts'
+export type { WorkOptions, WorkProgress } from './lib/progress.ts'
 export { MessageIterator, Reader } from './lib/reader.ts'
 export type { PruneReport, ReaderInfo, Recovery, Stats } from './lib/stats.ts'
 export type { FollowOptions, ReadableOptions, WritableOptions } from './lib/streams/options.ts'
 export { LogReadable } from './lib/streams/readable.ts'
 export { LogWritable } from './lib/streams/writable.ts'
 export { Tail } from './lib/tail.ts'
+export type { SnapshotReport } from './lib/upkeep.ts'
 export { repair, verify, type Problem, type RepairReport, type VerifyReport } from './lib/verify.ts'
 export type { BatchResult } from './lib/writer.ts'

@@ -211,4 +211,8 @@ test('progress and waiting are for terminals', (t) => {
   t.true(stdout.endsWith('"text":"a"}\n'))
   t.regex(stderr, /exported 1 message, 1 byte in /)
   t.is(chronicle(['export', log.path]).stderr, '')
+  const verified = chronicle(['verify', log.path], { terminal: true })
+  t.regex(verified.stderr, /verifying \[#{30}\] 100 % of 64\.0 KiB/)
+  t.true(verified.stderr.endsWith('\r\u001B[K'))
+  t.is(chronicle(['verify', log.path]).stderr, '')
 })

@@ -264,3 +264,16 @@ test('why the prune of a roll fails is told, and the next one tries again', asyn
   t.false(bases(log.path).includes(0))
   t.is(checkPayloads(t, log, log.firstSeq), COUNT + 1000)
 })
+
+test('a backward read that has come to its end meets no gap, whatever is pruned then', (t) => {
+  const log = fresh(t)
+  for (let seq = 0; seq < COUNT; seq++) log.append('x')
+  const first = bases(log.path)[2]!
+  // As many messages as are fetched at once, so that the reader has not looked at what comes before them.
+  const messages = log.read({ from: first, to: first + 1024, reverse: true })[Symbol.iterator]()
+  for (let seq = first + 1023; seq >= first; seq--) t.is(messages.next().value?.seq, seq)
+  log.prune({ keepMessages: 1 })
+  t.true(log.firstSeq > first)
+  t.true(messages.next().done)
+  refuses(t, () => [...log.read({ from: first, reverse: true })], 'ERR_CHRONICLE_GAP')
+})

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -14,7 +15,14 @@ import { pathToFileURL } from 'node:url'
 
 import test, { type ExecutionContext } from 'ava'
 
-import { repair, verify, type Problem, type RepairReport, type VerifyReport } from '../index.ts'
+import {
+  repair,
+  verify,
+  type Problem,
+  type RepairReport,
+  type VerifyReport,
+  type WorkProgress,
+} from '../index.ts'
 import { appendPayloads, checkPayloads } from './helpers/contents.ts'
 import {
   SEGMENT_HEADER,
@@ -108,6 +116,38 @@ test('a sound log is counted, and neither verified nor repaired into another one
     firstSeq,
     nextSeq: COUNT,
   })
+})
+
+test('progress is told to its end, and what the callback throws ends the work', async (t) => {
+  const dir = written(t)
+  const seen: WorkProgress[] = []
+  const report = await verify(dir, { onProgress: (progress) => seen.push(progress) })
+  const totalBytes = bases(dir).reduce((sum, base) => sum + statSync(segment(dir, base)).size, 0)
+  const { segments } = report
+  t.deepEqual(seen.at(-1), { segments, totalSegments: segments, bytes: totalBytes, totalBytes })
+  t.true(seen.every(({ bytes }) => bytes <= totalBytes))
+  const failing = verify(dir, {
+    onProgress() {
+      throw new Error('of the callback')
+    },
+  })
+  await t.throwsAsync(failing, { message: 'of the callback' })
+})
+
+test('a signal ends a verify, at its start and on its way', async (t) => {
+  const dir = written(t)
+  const reason = new Error('enough')
+  const expected = { name: 'AbortError', cause: reason }
+  const signal = AbortSignal.abort(reason)
+  t.like(await rejects(t, verify(dir, { signal }), 'ERR_CHRONICLE_ABORTED'), expected)
+  const controller = new AbortController()
+  const verifying = verify(dir, { signal: controller.signal })
+  controller.abort(reason)
+  t.like(await rejects(t, verifying, 'ERR_CHRONICLE_ABORTED'), expected)
+  await rejects(t, verify(dir, { signal: 1 } as never), 'ERR_CHRONICLE_INVALID_ARGUMENT')
+  await rejects(t, verify(dir, { progress: 1 } as never), 'ERR_CHRONICLE_INVALID_ARGUMENT')
+  // One that is aborted later changes nothing, and one that was never is not held.
+  t.true((await verify(dir, { signal: new AbortController().signal })).sound)
 })
 
 test('verify runs beside a writer and readers', async (t) => {

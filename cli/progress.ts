@@ -1,3 +1,5 @@
+import type { WorkProgress } from '../index.ts'
+
 import { bytes, many, rate, styleFor } from './style.ts'
 
 /** The least time between two states of progress. */
@@ -48,6 +50,32 @@ export class Progress {
     const total = `${many(this.#messages, 'message')}, ${bytes(this.#bytes)}`
     return `${total} in ${(ms / 1000).toFixed(1)} s (${rate(this.#messages, ms)})`
   }
+}
+
+/** The width of a bar. */
+const BAR = 30
+
+/** Shows how much of long work is done, until the promise settles. `work` is given what to call, where there is a terminal. */
+export async function measured<T>(
+  doing: string,
+  work: (onProgress: ((progress: WorkProgress) => void) | undefined) => Promise<T>,
+): Promise<T> {
+  if (process.stderr.isTTY !== true) return work(undefined)
+  const style = styleFor(process.stderr)
+  try {
+    return await work((progress) => {
+      process.stderr.write(`\r\u001B[K${style.dim(`${doing} ${bar(progress)}`)}`)
+    })
+  } finally {
+    process.stderr.write('\r\u001B[K')
+  }
+}
+
+function bar({ bytes: done, totalBytes }: WorkProgress): string {
+  const part = totalBytes === 0 ? 0 : Math.min(1, done / totalBytes)
+  const full = Math.floor(part * BAR)
+  const percent = `${Math.floor(part * 100)} %`.padStart(6)
+  return `[${'#'.repeat(full)}${'.'.repeat(BAR - full)}]${percent} of ${bytes(totalBytes)}`
 }
 
 /** Shows that work goes on whose progress is not known, until the promise settles. */

@@ -1,19 +1,17 @@
-import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 
 import { Channels, type ChannelOptions, type ChannelTable, type Unlisted } from './channels.ts'
 import type { Claim } from './claim.ts'
 import type { Codec } from './codecs/codec.ts'
 import { CodedWriter } from './codedWriter.ts'
 import { Cursor } from './cursor.ts'
+import { Events } from './diagnostics.ts'
 import { aborted, closed, native, readOnly } from './errors.ts'
 import type { Message } from './message.ts'
 import { NativeChronicle } from './native.ts'
 import {
   check,
   checkName,
-  checkPath,
   checkSeq,
   type AcquireOptions,
   type AppendOptions,
@@ -28,12 +26,13 @@ import {
   type ReadOptions,
   type TailOptions,
 } from './options.ts'
+import { absolute } from './path.ts'
 import { Reader } from './reader.ts'
 import { limits } from './retention.ts'
 import type { Home } from './source.ts'
 import type { PruneReport, ReaderInfo, Stats } from './stats.ts'
-import { Streamed } from './streams/streamed.ts'
 import { Tail } from './tail.ts'
+import { Upkeep, inside, type Inside } from './upkeep.ts'
 import { oneCodec } from './value.ts'
 import { Waiting } from './waiting.ts'
 import { Writer, type BatchResult } from './writer.ts'
@@ -60,7 +59,7 @@ type Accepted<T> = [T] extends [Uint8Array] ? Payload : T
  * for (const message of log.read()) console.log(message.seq, message.text())
  * ```
  */
-export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Streamed<Message<T>, I> {
+export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Upkeep<Message<T>, I> {
   /** The absolute path of the directory. */
   readonly path: string
   readonly #native: NativeChronicle
@@ -68,6 +67,7 @@ export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Streamed<Message
   readonly #codec: Codec<unknown> | undefined
   readonly #home: Home & { closed: boolean }
   readonly #waiting: Waiting
+  readonly #events: Events
   #writer: Writer | undefined
 
   private constructor(path: string, opened: NativeChronicle, isReadOnly: boolean, codec?: Codec<unknown>) {
@@ -90,6 +90,7 @@ export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Streamed<Message
         this.#ask((log) => log.namedReader(name, newFrom, durableOnly)),
     }
     this.#waiting = new Waiting((notify) => opened.waiter(notify))
+    this.#events = new Events(path, opened)
   }
 
   /**
@@ -103,9 +104,8 @@ export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Streamed<Message
   static open<T, I = T>(dir: string | URL, options: OpenOptions & { codec: Codec<T, I> }): Chronicle<T, I>
   static open(dir: string | URL, options?: OpenOptions & { codec?: undefined }): Chronicle
   static open(dir: string | URL, options?: OpenOptions & { codec?: Codec<unknown> | undefined }): unknown {
-    const given = checkPath(dir, 'dir')
+    const path = absolute(dir, 'dir')
     const checked = check('open', options)
-    const path = resolve(given instanceof URL ? fileURLToPath(given) : given)
     const isReadOnly = checked.readOnly ?? false
     const syncEveryMs = checked.sync === undefined ? 1000 : checked.sync.everyMs
     const opened = native(() =>
@@ -359,12 +359,24 @@ export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Streamed<Message
     }
   }
 
+  /** @internal */
+  [inside](): Inside {
+    this.#check()
+    return {
+      native: this.#native,
+      writing: this.#writer !== undefined,
+      writer: () => this.#writer ?? this.#acquire(0),
+    }
+  }
+
   #acquire(wait: number): Writer {
     this.#check()
     if (this.#readOnly) throw readOnly(this.path)
+    this.#events.listen()
     const open = (control: Float64Array, stage: Uint8Array) => this.#native.writer(wait, control, stage)
     const codec = this.#codec
     this.#writer = native(() => (codec === undefined ? new Writer(open) : new CodedWriter(open, codec)))
+    this.#events.recovered()
     return this.#writer
   }
 

@@ -1,4 +1,5 @@
 import type { SchemaIssue } from './codecs/schema.ts'
+import { tellOfError } from './diagnostics.ts'
 
 /**
  * Every code that a {@link ChronicleError} can have, with what to do about it.
@@ -208,7 +209,9 @@ export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || error instanceof ChronicleError) return error
   const { code } = error
   if (typeof code !== 'string' || !Object.hasOwn(errorCodes, code)) return error
-  return new ChronicleError(code as ChronicleErrorCode, error.message, error as Details)
+  const made = new ChronicleError(code as ChronicleErrorCode, error.message, error as Details)
+  tellOfError(made)
+  return made
 }
 
 /** Runs a native call and throws its failure as a {@link ChronicleError}. */

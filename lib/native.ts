@@ -5,6 +5,7 @@ export {
   encodeHeader,
   NativeChronicle,
   NativeMmapFile,
+  NativeProgress,
   NativeReader,
   NativeWaiter,
   NativeWriter,
@@ -12,6 +13,7 @@ export {
   verify,
 } from '../native/binding.cjs'
 export type {
+  NativeEvent,
   NativeHeader,
   NativeOptions,
   NativeRecovery,

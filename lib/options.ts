@@ -160,7 +160,8 @@ export interface DurableOptions {
 const MAX_MS = 2 ** 31 - 1
 const MAX_TYPE = 0xffff
 
-type Check = (value: unknown, name: string) => unknown
+/** Checks a value that goes by a name, and returns what is to be used. */
+export type Check = (value: unknown, name: string) => unknown
 
 /** How a refusal shows the value: short, and without running code of the value's own. */
 function show(value: unknown): string {
@@ -172,7 +173,8 @@ function show(value: unknown): string {
   return typeof value
 }
 
-function refuse(name: string, must: string, value: unknown): never {
+/** Refuses a value that must be something else. */
+export function refuse(name: string, must: string, value: unknown): never {
   throw invalidArgument(`${name} must be ${must}, got ${show(value)}`)
 }
 
@@ -263,7 +265,8 @@ function retention(value: unknown, name: string): Checked<typeof retentionTable>
   return checked(value, retentionTable, name, `${name}.`)
 }
 
-function from(value: unknown, name: string): NativeFrom {
+/** Checks a place to begin at. */
+export function from(value: unknown, name: string): NativeFrom {
   if (value === 'start' || value === 'end') return value
   if (typeof value === 'number')
     return Number.isSafeInteger(value) ? value + 0 : refuse(name, fromKinds, value)
@@ -271,7 +274,8 @@ function from(value: unknown, name: string): NativeFrom {
   return refuse(name, fromKinds, value)
 }
 
-function to(value: unknown, name: string): number | bigint {
+/** Checks a place to end before. */
+export function to(value: unknown, name: string): number | bigint {
   if (typeof value === 'number') return count(value, name)
   if (typeof value === 'bigint' || isDate(value)) return moment(value, name)
   return refuse(name, 'a seq, a Date or a bigint', value)

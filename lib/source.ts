@@ -141,13 +141,18 @@ export class Source {
     return new Run(table, slab, this.#backward, this.#commit, this.#home.decoding)
   }
 
+  /** Whether the range ends with the last message of the run, backward: what is pruned behind it is not missed. */
+  #isLast(count: number): boolean {
+    return this.#backward && this.run.seq((count - 1) * ENTRY_WORDS) === this.#until
+  }
+
   #within(count: number): number {
     if (count === 0) {
       if (this.#mustReach < this.#home.firstSeq) this.#home.reader(this.#mustReach, false)
       return 0
     }
     const inside = this.#until === undefined ? count : this.run.within(this.#until, count)
-    this.#left = inside < count ? 0 : this.#left - inside
+    this.#left = inside < count || this.#isLast(count) ? 0 : this.#left - inside
     return inside
   }
 }

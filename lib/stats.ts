@@ -18,6 +18,15 @@ export interface Stats {
   writerPid?: number
   /** The name of the file system, where it copies on write, so that a write may meet a full disk in spite of allocated space. */
   copyOnWriteFs?: string
+  /** The name of the file system, where mapped memory is not coherent between hosts there: opened with `allowNetworkFs`. */
+  networkFs?: string
+  /**
+   * Whether a writer has recovered the log since this boot (where boots are not known: has it open). Until then {@link nextSeq} is
+   * where a recovery will cut it.
+   */
+  recovered: boolean
+  /** Whether a flush failed since this boot and no opening for writing has come since: the writer of then is poisoned. */
+  flushFailed: boolean
   /** Every named reader, in order of their names. */
   readers: ReaderInfo[]
   /** What taking the writer lock through this handle found and mended. */

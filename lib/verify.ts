@@ -1,9 +1,8 @@
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
 import { fromNative, type ChronicleErrorCode } from './errors.ts'
 import { repair as nativeRepair, verify as nativeVerify } from './native.ts'
-import { checkPath } from './options.ts'
+import { checked } from './options.ts'
+import { absolute } from './path.ts'
+import { refuseAborted, watched, workTable, type WorkOptions } from './progress.ts'
 import type { Recovery } from './stats.ts'
 
 /** What {@link verify} found. */
@@ -68,18 +67,25 @@ export interface RepairReport {
  *
  * @param dir - The path, or a `file:` URL, of the directory.
  * @throws {@link ChronicleError} (as a rejection) only when there is no chronicle or its `control` file is damaged: all else
- * stands in the report.
+ * stands in the report. `ERR_CHRONICLE_ABORTED` when the signal was aborted.
  *
  * @example
  * ```ts
  * import { verify } from 'chronicle-log'
  *
- * const report = await verify('./orders')
+ * const report = await verify('./orders', {
+ *   onProgress: ({ bytes, totalBytes }) => console.log(`${Math.round((100 * bytes) / totalBytes)} %`),
+ * })
  * if (!report.sound) console.error(report.problems)
  * ```
  */
-export async function verify(dir: string | URL): Promise<VerifyReport> {
-  return settled(nativeVerify(pathOf(dir))) as Promise<VerifyReport>
+export async function verify(dir: string | URL, options?: WorkOptions): Promise<VerifyReport> {
+  const path = absolute(dir, 'dir')
+  const work = checked(options, workTable, 'verify')
+  const report = await watched((progress) => nativeVerify(path, progress), work)
+  // The signal may have come behind the last look at it.
+  refuseAborted(work.signal)
+  return report as VerifyReport
 }
 
 /**
@@ -98,17 +104,8 @@ export async function verify(dir: string | URL): Promise<VerifyReport> {
  * ```
  */
 export async function repair(dir: string | URL): Promise<RepairReport> {
-  return settled(nativeRepair(pathOf(dir)))
-}
-
-function pathOf(dir: string | URL): string {
-  const given = checkPath(dir, 'dir')
-  return resolve(given instanceof URL ? fileURLToPath(given) : given)
-}
-
-/** Work on another thread settles with its failure as a value. */
-async function settled<T>(work: Promise<T | Error>): Promise<T> {
-  const result = await work
+  // Work on another thread settles with its failure as a value.
+  const result = await nativeRepair(absolute(dir, 'dir'))
   if (result instanceof Error) throw fromNative(result)
   return result
 }

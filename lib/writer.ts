@@ -1,4 +1,4 @@
-import { isUint8Array } from 'node:util/types'
+import { isSharedArrayBuffer, isUint8Array } from 'node:util/types'
 
 import { Claim } from './claim.ts'
 import { fromNative, invalidArgument, tooLarge } from './errors.ts'
@@ -36,6 +36,14 @@ const CONTROL_LENGTH = 8
 
 /** Stands for "no expected seq" in the control block. */
 const NONE = -1
+
+/** What an array really has: a class derived from Uint8Array may say something else. */
+const lengthOf = intrinsic('length') as (this: Uint8Array) => number
+const bufferOf = intrinsic('buffer') as (this: Uint8Array) => ArrayBufferLike
+
+function intrinsic(name: 'length' | 'buffer'): unknown {
+  return Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), name)?.get
+}
 
 /** Where a batch is put together: payloads end to end, lengths and types in pairs. */
 interface BatchBuffer {
@@ -144,7 +152,7 @@ export class Writer {
   }
 
   #appendArray(payload: Uint8Array): void {
-    const { length } = payload
+    const length = lengthOf.call(payload)
     if (length <= STAGE_BYTES) {
       this.#control[LENGTH] = length
       setBytes(this.#stage, payload, 0)
@@ -153,7 +161,7 @@ export class Writer {
     }
     if (length > MAX_PAYLOAD) throw payloadTooLarge(length)
     // Another thread may write to shared memory at any time: what is appended must be what was checksummed.
-    this.#appendBytes(payload.buffer instanceof SharedArrayBuffer ? new Uint8Array(payload) : payload)
+    this.#appendBytes(isSharedArrayBuffer(bufferOf.call(payload)) ? new Uint8Array(payload) : payload)
   }
 
   async #sync(): Promise<number> {
@@ -243,7 +251,7 @@ function readItem(item: unknown, index: number): BatchItem {
 }
 
 function putBytes(batch: BatchBuffer, at: number, payload: Uint8Array): number {
-  const { length } = payload
+  const length = lengthOf.call(payload)
   if (length > MAX_PAYLOAD) throw payloadTooLarge(length)
   if (length > batch.bytes.length - at) grow(batch, at, length)
   setBytes(batch.bytes, payload, at)

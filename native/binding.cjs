@@ -837,6 +837,7 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.NativeChronicle = nativeBinding.NativeChronicle
 module.exports.NativeMmapFile = nativeBinding.NativeMmapFile
+module.exports.NativeProgress = nativeBinding.NativeProgress
 module.exports.NativeReader = nativeBinding.NativeReader
 module.exports.NativeWaiter = nativeBinding.NativeWaiter
 module.exports.NativeWriter = nativeBinding.NativeWriter

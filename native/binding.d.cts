@@ -36,6 +36,10 @@ export declare class NativeChronicle {
   setReader(name: string, seq: number): void
   /** Removes the segments that `retention` does not keep, or only says which. */
   prune(retention: NativeRetention, dryRun: boolean): NativePruneReport
+  /** Copies what is published now to a new directory. Settles with the report, or with the error to throw. */
+  snapshot(dir: string, progress: NativeProgress): Promise<NativeSnapshotReport | Error>
+  /** Calls `tell` in a later turn with each roll, prune and flush of this opening. The first function stays. */
+  observe(tell: (arg: NativeEvent) => void): void
   /** Starts a thread that calls `notify` when there may be new messages. It keeps no process alive. */
   waiter(notify: () => void): NativeWaiter
   /** Closes this and all that it handed out. */
@@ -54,6 +58,14 @@ export declare class NativeMmapFile {
   flush(): void
   flushRange(offset: number, length: number): void
   close(): void
+}
+
+/** The counters of one piece of work. */
+export declare class NativeProgress {
+  constructor()
+  look(): NativeProgressReport
+  /** Asks the work to end soon. */
+  stop(): void
 }
 
 /** A place in a chronicle, and what comes next there. */
@@ -119,6 +131,18 @@ export declare function decodeHeader(bytes: Uint8Array): NativeHeader
 /** The 64 bytes of a header. */
 export declare function encodeHeader(header: NativeHeader): Uint8Array
 
+/** Something that happened; which fields there are depends on the kind. */
+export interface NativeEvent {
+  kind: 'roll' | 'prune' | 'sync'
+  baseSeq?: number
+  bytes?: number
+  segments?: number
+  firstSeq?: number
+  durableSeq?: number
+  ms?: number
+  failure?: string
+}
+
 /** The fields of a message header. */
 export interface NativeHeader {
   seq: number
@@ -153,6 +177,14 @@ export interface NativeProblem {
   path?: string
   offset?: number
   seq?: number
+}
+
+/** How far the work is. */
+export interface NativeProgressReport {
+  segments: number
+  totalSegments: number
+  bytes: number
+  totalBytes: number
 }
 
 /** What a prune removed, or would remove. */
@@ -201,6 +233,14 @@ export interface NativeRetention {
   keepUnread: boolean
 }
 
+/** What a snapshot holds. */
+export interface NativeSnapshotReport {
+  firstSeq: number
+  nextSeq: number
+  segments: number
+  bytes: number
+}
+
 /** A look at a chronicle. */
 export interface NativeStats {
   firstSeq: number
@@ -212,6 +252,9 @@ export interface NativeStats {
   epoch: number
   writerPid?: number
   copyOnWriteFs?: string
+  networkFs?: string
+  recovered: boolean
+  flushFailed: boolean
   readers: Array<NativeReaderInfo>
   recovery?: NativeRecovery
   pruneFailure?: string
@@ -233,4 +276,4 @@ export interface NativeVerifyReport {
 export declare function repair(dir: string): Promise<NativeRepairReport | Error>
 
 /** Reads everything in a directory and changes nothing. Settles with the report, or with the error to throw. */
-export declare function verify(dir: string): Promise<NativeVerifyReport | Error>
+export declare function verify(dir: string, progress: NativeProgress): Promise<NativeVerifyReport | Error>

@@ -19,7 +19,7 @@ const TARGETS = {
   segment: ['segment.unaligned'],
   index: ['index.believed'],
   position: ['slot.unchecked'],
-  directory: ['record.unbounded'],
+  directory: ['length.unbounded'],
   operations: ['end.unkept', 'claim.unzeroed', 'publish.early'],
 }
 /** Counters at each edge and comparison. A stable compiler has them too. */

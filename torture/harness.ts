@@ -9,6 +9,10 @@ export interface Task {
   readonly everyBit: boolean
   /** Whether processes end themselves at places in the core too, which a native part with such places does. */
   readonly points: boolean
+  /** How many findings end the run: the first ones tell. */
+  readonly most: number
+  /** A case that takes longer, in milliseconds, hangs. */
+  readonly hangMs: number
   /** Where directories of findings are kept. */
   readonly keep: string
   readonly progress: (line: string) => void
@@ -40,10 +44,9 @@ export interface Harness {
   /** The count of the short form, which CI runs. */
   readonly short: number
   readonly run: (task: Task) => Promise<Summary>
+  /** Faults that can be planted in the core, each of which this harness finds within `count` cases. */
+  readonly planted: { readonly count: number; readonly names: readonly string[] }
 }
-
-/** No more findings than this are kept of one run: the first ones tell. */
-export const MAX_FINDINGS = 20
 
 /** Tells of a finding and keeps it for the summary. */
 export function found(task: Task, findings: Finding[], finding: Finding): void {
@@ -52,8 +55,8 @@ export function found(task: Task, findings: Finding[], finding: Finding): void {
 }
 
 /** Whether a run goes on. */
-export function goesOn({ count, until }: Task, done: number, findings: readonly Finding[]): boolean {
-  if (findings.length >= MAX_FINDINGS) return false
+export function goesOn({ count, until, most }: Task, done: number, findings: readonly Finding[]): boolean {
+  if (findings.length >= most) return false
   if (count !== undefined) return done < count
   return until !== undefined && Date.now() < until
 }

@@ -1,15 +1,19 @@
 /** `npm run torture`: runs the harnesses for a time or a count, and fails on a finding. */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { bitrot, forge, runCase } from './bitrot.ts'
-import { kill } from './kill.ts'
-import { soak } from './soak.ts'
+import { disk } from './disk.ts'
+import { useFaults } from './fault.ts'
 import type { Finding, Harness, Summary, Task } from './harness.ts'
+import { kill } from './kill.ts'
+import { missed } from './planted.ts'
+import { powercut } from './powercut.ts'
+import { soak } from './soak.ts'
 
-const harnesses: readonly Harness[] = [kill, bitrot, forge, soak]
+const harnesses: readonly Harness[] = [kill, bitrot, forge, disk, powercut, soak]
 
 const usage = `npm run torture -- [harness...] [options]
 
@@ -20,11 +24,18 @@ ${harnesses.map(({ name, what }) => `  ${name.padEnd(10)}${what}`).join('\n')}
   --cases N     damaged or forged logs, for bitrot and forge
   --kills N     kills, for kill
   --opens N     openings, for soak
+  --runs N      logs that run out of something, for disk
+  --images N    disk images, for powercut
   --points      kill: end processes at places in the core too; see docs/TESTING.md
   --every-bit   bitrot: every bit of the small log first
   --case I      bitrot or forge: this case alone
-  --planted N   with a native part of the feature fault: plant N in it, and fail where no harness finds it
+  --planted     plant faults in the core, one after the other, and fail where one is not found
+  --plant NAME  this one alone
   --seed S      the seed; a random one otherwise`
+
+/** No more findings than this are kept of one run. */
+const MAX_FINDINGS = 20
+const HANG_MS = 60_000
 
 interface Options {
   readonly chosen: readonly Harness[]
@@ -34,7 +45,8 @@ interface Options {
   readonly everyBit: boolean
   readonly points: boolean
   readonly only: number | undefined
-  readonly planted: string | undefined
+  readonly planted: boolean
+  readonly plant: string | undefined
 }
 
 function numberOf(text: string | undefined, name: string): number | undefined {
@@ -54,12 +66,15 @@ function readOptions(): Options {
       cases: text,
       kills: text,
       opens: text,
+      runs: text,
+      images: text,
       seed: text,
       case: text,
       short: flag,
       'every-bit': flag,
       points: flag,
-      planted: text,
+      planted: flag,
+      plant: text,
       help: flag,
     },
   })
@@ -74,17 +89,16 @@ function readOptions(): Options {
   const chosen = names.length === 0 ? harnesses : harnesses.filter(({ name }) => names.includes(name))
   const short = values.short === true
   const cases = numberOf(values.cases, 'cases')
-  const given = {
+  const given: Readonly<Record<string, number | undefined>> = {
     bitrot: cases,
     forge: cases,
     kill: numberOf(values.kills, 'kills'),
+    disk: numberOf(values.runs, 'runs'),
+    powercut: numberOf(values.images, 'images'),
     soak: numberOf(values.opens, 'opens'),
   }
   const counts = Object.fromEntries(
-    harnesses.map(({ name, short: few }) => [
-      name,
-      given[name as keyof typeof given] ?? (short ? few : undefined),
-    ]),
+    harnesses.map(({ name, short: few }) => [name, given[name] ?? (short ? few : undefined)]),
   )
   return {
     chosen,
@@ -94,7 +108,8 @@ function readOptions(): Options {
     everyBit: values['every-bit'] === true,
     points: values.points === true,
     only,
-    planted: values.planted,
+    planted: values.planted === true || values.plant !== undefined,
+    plant: values.plant,
   }
 }
 
@@ -128,6 +143,8 @@ function taskOf(harness: Harness, options: Options): Task {
     until: count === undefined ? Date.now() + share : undefined,
     everyBit,
     points,
+    most: MAX_FINDINGS,
+    hangMs: HANG_MS,
     keep: mkdtempSync(join(tmpdir(), 'chronicle-torture-')),
     progress: progressOf(harness.name),
     report,
@@ -152,22 +169,43 @@ function tell(name: string, { counts, findings }: Summary, seed: number, seconds
   console.log(`${name}: ${counted.join(', ')}; ${found.join(', ')}; seed ${seed}, ${seconds.toFixed(0)} s`)
 }
 
+/** Runs a harness and tells what it did. Returns whether it found nothing. */
+async function runs(harness: Harness, options: Options): Promise<boolean> {
+  const task = taskOf(harness, options)
+  const started = Date.now()
+  const { only, seed } = options
+  const summary = only === undefined ? await harness.run(task) : await runCase(task, harness === forge, only)
+  tell(harness.name, summary, seed, (Date.now() - started) / 1000)
+  if (summary.findings.length > 0) return false
+  rmSync(task.keep, { recursive: true })
+  return true
+}
+
+/** Plants faults in what a harness looks at. Returns whether it found them all. */
+async function finds(harness: Harness, options: Options): Promise<boolean> {
+  const { plant } = options
+  const { names } = harness.planted
+  const chosen = plant === undefined ? names : names.filter((name) => name === plant)
+  const quiet = { progress: () => undefined, report: plant === undefined ? () => undefined : report }
+  const task = { ...taskOf(harness, options), points: true, ...quiet }
+  const left = await missed(harness, chosen, task)
+  rmSync(task.keep, { recursive: true })
+  return left.length === 0
+}
+
 async function main(): Promise<void> {
   const options = readOptions()
-  const { only, planted } = options
-  // The core looks at this when it is first asked; the processes of the harnesses have it too.
-  if (planted !== undefined) process.env['CHRONICLE_PLANTED'] = planted
-  let found = false
-  for (const harness of options.chosen) {
-    const task = taskOf(harness, options)
-    const started = Date.now()
-    const summary =
-      only === undefined ? await harness.run(task) : await runCase(task, harness === forge, only)
-    tell(harness.name, summary, options.seed, (Date.now() - started) / 1000)
-    found ||= summary.findings.length > 0
+  const { chosen, planted, plant, points } = options
+  if (plant !== undefined && !chosen.some((harness) => harness.planted.names.includes(plant)))
+    throw new Error(`no harness here finds ${plant}`)
+  if (planted || points || chosen.includes(disk)) useFaults()
+  const failed: string[] = []
+  for (const harness of chosen) {
+    const good = planted ? await finds(harness, options) : await runs(harness, options)
+    if (!good) failed.push(harness.name)
   }
-  if (planted !== undefined) console.log(found ? `${planted} was found` : `${planted} was not found`)
-  process.exitCode = found === (planted !== undefined) ? 0 : 1
+  if (failed.length > 0) console.log(`failed: ${failed.join(', ')}; seed ${options.seed}`)
+  process.exitCode = failed.length === 0 ? 0 : 1
 }
 
 await main()

@@ -8,22 +8,26 @@ import type { ExecutionContext } from 'ava'
 /** The file systems that a test can have for itself. */
 export type DiskKind = 'tmpfs' | 'ext4'
 
+/** The room of a test's own file system, in bytes. */
+const SMALL = 3 << 20
+
 function run(command: string, ...args: string[]): void {
   const { error, status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
   if (status !== 0) throw error ?? new Error(stderr.trim().split('\n')[0])
 }
 
-/** An empty file system with about 3 MiB of room. Returns its path, and what takes it away. */
-function mount(kind: DiskKind): [string, () => void] {
+/** An empty file system with about so many bytes of room. Returns its path, and what takes it away. */
+export function mount(kind: DiskKind, bytes: number): [string, () => void] {
   const parent = mkdtempSync(join(tmpdir(), 'chronicle-disk-'))
   const path = join(parent, 'mounted')
   const image = join(parent, 'image')
   try {
     mkdirSync(path)
-    if (kind === 'tmpfs') run('mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', path)
+    if (kind === 'tmpfs') run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path)
     else {
       writeFileSync(image, '')
-      truncateSync(image, 5 << 20)
+      // The file system needs some for itself.
+      truncateSync(image, bytes + (2 << 20))
       run('mkfs.ext4', '-q', '-m', '0', image)
       run('mount', '-o', 'loop', image, path)
     }
@@ -43,7 +47,7 @@ function mount(kind: DiskKind): [string, () => void] {
 export function whyNotMounted(kind: DiskKind): string | undefined {
   if (process.platform !== 'linux') return 'on Linux only'
   try {
-    const [, remove] = mount(kind)
+    const [, remove] = mount(kind, SMALL)
     remove()
     return undefined
   } catch (error) {
@@ -53,7 +57,7 @@ export function whyNotMounted(kind: DiskKind): string | undefined {
 
 /** An empty file system that goes with the test. */
 export function mounted(t: ExecutionContext, kind: DiskKind): string {
-  const [path, remove] = mount(kind)
+  const [path, remove] = mount(kind, SMALL)
   t.teardown(remove)
   return path
 }

@@ -32,7 +32,7 @@ export function readPosition(dir: string, name: string, id: string): Position {
   const file = readRegular(path)
   const preamble = readPreamble(file, path, 'position')
   check(preamble.id === id, 'CORRUPT', 'a position of another chronicle', { path, offset: 24 })
-  const slots = [512, 1024, 1536].flatMap((offset) => readSlot(file, offset))
+  const slots = [512, 1024, 1536, 2048].flatMap((offset) => readSlot(file, offset))
   const newest = slots.toSorted((a, b) => (a.generation < b.generation ? 1 : -1))[0]
   check(newest !== undefined, 'CORRUPT', 'no slot counts', { path, offset: 512 })
   check(newest.generation <= 2n ** 63n, 'CORRUPT', 'a generation that no reader reaches', { path })

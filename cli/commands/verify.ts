@@ -2,7 +2,7 @@ import { verify as verifyLog, type Problem, type VerifyReport } from '../../inde
 
 import { command } from '../command.ts'
 import { flag } from '../kinds.ts'
-import { waiting } from '../progress.ts'
+import { measured } from '../progress.ts'
 import { bytes, many, type Style } from '../style.ts'
 
 const costs = {
@@ -20,7 +20,7 @@ export const verify = command({
   options: { json: flag('as JSON') },
   examples: [['chronicle verify ./orders && backup ./orders', 'copy only what is sound']],
   async run({ args: [dir = ''], options, out }) {
-    const report = await waiting('verifying', verifyLog(dir))
+    const report = await measured('verifying', (onProgress) => verifyLog(dir, { onProgress }))
     if (options.json === true) out.text(`${JSON.stringify(report, null, 2)}\n`)
     else out.text(describe(dir, report, out.style))
     return report.sound ? 0 : 1

@@ -209,7 +209,7 @@ pub fn index(input: &IndexInput) {
 #[derive(Debug, Arbitrary)]
 pub struct PositionInput {
     sealed: bool,
-    slots: [(u64, u16); 3],
+    slots: [(u64, u16); 4],
     edits: Vec<Edit>,
     steps: u8,
 }
@@ -220,7 +220,7 @@ fn stored(bytes: &[u8]) -> Option<(u64, u64)> {
         && (&bytes[..8], get32(bytes, 8), get32(bytes, 12), get32(bytes, 16)) == (&b"CHRONPOS"[..], 1, 0, 0)
         && bytes[24..40] == forge::ID
         && crc32fast::hash(&bytes[..60]) == get32(bytes, 60);
-    let slots = [512, 1024, 1536].into_iter().filter_map(|at| {
+    let slots = [512, 1024, 1536, 2048].into_iter().filter_map(|at| {
         let (generation, next_seq) = (get64(bytes, at), get64(bytes, at + 8));
         let whole = crc32fast::hash(&bytes[at..at + 16]) == get32(bytes, at + 16);
         (whole && generation != 0 && generation != u64::MAX && next_seq <= MAX_SEQ + 1)

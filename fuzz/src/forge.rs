@@ -175,7 +175,7 @@ pub fn seal_index(bytes: &mut [u8]) {
 /// A position file with these slots: generation and next seq.
 pub fn position(slots: &[(u64, u64)]) -> Vec<u8> {
     let mut bytes = preamble(4096, b"CHRONPOS");
-    for (&(generation, next_seq), at) in slots.iter().zip([512, 1024, 1536]) {
+    for (&(generation, next_seq), at) in slots.iter().zip([512, 1024, 1536, 2048]) {
         put64(&mut bytes, at, generation);
         put64(&mut bytes, at + 8, next_seq);
     }
@@ -185,7 +185,7 @@ pub fn position(slots: &[(u64, u64)]) -> Vec<u8> {
 
 pub fn seal_position(bytes: &mut [u8]) {
     seal(bytes, 0..60, 60);
-    for at in [512, 1024, 1536] {
+    for at in [512, 1024, 1536, 2048] {
         seal(bytes, at..at + 16, at + 16);
     }
 }

@@ -2,7 +2,6 @@
 import { cpSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { MAX_FINDINGS } from '../harness.ts'
 import { Random } from '../random.ts'
 import { bitCount, nthBit, randomDamage, type Damage } from './damage.ts'
 import { Fault, judge } from './judge.ts'
@@ -17,6 +16,8 @@ export interface Group {
   readonly first: number
   readonly last: number
   readonly everyBit: boolean
+  /** How many findings end it. */
+  readonly most: number
   /** Whether fields are forged under right checksums, instead of damage that nobody meant. */
   readonly forge: boolean
 }
@@ -62,7 +63,7 @@ function forge(samples: Samples, random: Random): Case {
 }
 
 async function run(group: Group): Promise<void> {
-  const { folder, keep, seed, first, last } = group
+  const { folder, keep, seed, first, last, most } = group
   mkdirSync(folder, { recursive: true })
   const both = (sample: Sample): Sample[] => [sample, inAnotherBoot(sample)]
   const samples = {
@@ -73,7 +74,7 @@ async function run(group: Group): Promise<void> {
   const dir = join(folder, 'log')
   const outcomes: Record<string, number> = {}
   let faults = 0
-  for (let index = first; index < last && faults < MAX_FINDINGS; index++) {
+  for (let index = first; index < last && faults < most; index++) {
     writeSync(at, `${index}`.padEnd(20), 0)
     const random = new Random(seed, index)
     const { sample, files, what } = group.forge

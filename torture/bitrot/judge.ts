@@ -1,4 +1,7 @@
+import { basename } from 'node:path'
+
 import { Chronicle, ChronicleError, repair, verify, type Message as Read } from '../../index.ts'
+import { crc32 } from '../../__test__/reference/crc.ts'
 import { Refusal, survey, type Message } from '../../__test__/reference/log.ts'
 import type { Finding } from '../harness.ts'
 import type { Random } from '../random.ts'
@@ -109,7 +112,7 @@ export async function judge(dir: string, sample: Sample, random: Random): Promis
   const refused = judgeWriting(dir, sample, damaged, walked)
   if (walked.code !== undefined || refused !== undefined || !sound) {
     writeFiles(dir, damaged)
-    await judgeRepair(dir, sample, walked)
+    await judgeRepair(dir, sample, damaged, walked)
   }
   return walked.code ?? refused ?? (sound ? 'whole' : 'whole, reported')
 }
@@ -233,6 +236,7 @@ function judgeWriting(dir: string, sample: Sample, damaged: Files, walked: Walke
   } finally {
     opened.close()
   }
+  requireKept(dir, damaged, messages, 'an opening for writing')
   judgeAppended(dir, messages.slice(0, left), walked)
   return undefined
 }
@@ -241,6 +245,29 @@ function judgeWriting(dir: string, sample: Sample, damaged: Files, walked: Walke
 function requireNoLess({ code, count }: Walked, before: Walked): void {
   if (count < before.count)
     throw new Fault('lost', `${count} of ${before.count} messages that were read before, ${code}`)
+}
+
+/** Nothing whole is thrown away: each record that the damage has left stands where it stood, or in the quarantine. */
+function requireKept(dir: string, damaged: Files, messages: readonly Message[], doing: string): void {
+  const after = readFiles(dir)
+  const quarantine = [...after].filter(([name]) => name.startsWith('quarantine/')).map(([, bytes]) => bytes)
+  for (const { seq, path, offset, length } of messages) {
+    const name = basename(path)
+    const record = (files: Files) => files.get(name)?.subarray(offset, offset + 64 + length)
+    const before = record(damaged)
+    if (before === undefined || !isWhole(before, seq, length) || record(after)?.equals(before)) continue
+    if (!quarantine.some((bytes) => bytes.includes(before)))
+      throw new Fault('lost', `${doing} has thrown message ${seq} away`)
+  }
+}
+
+/** Whether a record that the damage has left is good, seen by itself. */
+function isWhole(record: Buffer, seq: number, length: number): boolean {
+  if (record.length < 64 + length || record.readBigUInt64LE(0) !== BigInt(seq)) return false
+  const header = Buffer.from(record.subarray(0, 60))
+  if ((header[26]! & 1) === 0) return false
+  header[26]! &= ~1
+  return crc32(header) === record.readUInt32LE(60) && crc32(record.subarray(64)) === record.readUInt32LE(20)
 }
 
 /** What was there and what was appended must be read by both readers. */
@@ -265,7 +292,12 @@ function judgeAppended(dir: string, messages: readonly Message[], walked: Walked
 }
 
 /** After a repair everything that was promised is there but for what the report says, and nothing else is. */
-async function judgeRepair(dir: string, { messages, promised }: Sample, walked: Walked): Promise<void> {
+async function judgeRepair(
+  dir: string,
+  { messages, promised }: Sample,
+  damaged: Files,
+  walked: Walked,
+): Promise<void> {
   let lost: readonly [number, number] = [0, 0]
   try {
     const report = await repair(dir)
@@ -274,6 +306,7 @@ async function judgeRepair(dir: string, { messages, promised }: Sample, walked: 
     codeOf(error, 'repair')
     return
   }
+  requireKept(dir, damaged, messages, 'a repair')
   const left = messages.filter(({ seq }) => seq < lost[0] || seq >= lost[1])
   const log = Chronicle.open(dir)
   try {

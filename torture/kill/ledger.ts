@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { readControl } from '../../__test__/reference/control.ts'
-import { survey, type Found, type Message } from '../../__test__/reference/log.ts'
+import { Refusal, survey, type Found, type Message } from '../../__test__/reference/log.ts'
 import { readPosition, readerNames } from '../../__test__/reference/position.ts'
 import type { Finding } from '../harness.ts'
 import { callOf, textOf, typeOf } from './work.mjs'
@@ -48,14 +48,17 @@ interface Life {
 export class Ledger {
   readonly #dir: string
   readonly #seed: number
+  readonly #told: string
   readonly #lives: Life[] = []
   readonly #positions = new Map<string, { readonly seq: number; readonly firstSeq: number }>()
   #end = 0
   #firstSeq = 0
 
-  constructor(dir: string, seed: number) {
+  /** What processes tell stands beside the log, or beside `told` where that has no room for it. */
+  constructor(dir: string, seed: number, told = dir) {
     this.#dir = dir
     this.#seed = seed
+    this.#told = told
   }
 
   /** The seq that the next message gets. */
@@ -65,7 +68,7 @@ export class Ledger {
 
   /** The path of what a process tells. */
   told(who: string): string {
-    return `${this.#dir}.${who}`
+    return `${this.#told}.${who}`
   }
 
   /** Looks at the log after the writer of `life` was killed. Returns what was seen, for the statistics. */
@@ -134,6 +137,15 @@ export class Ledger {
     must(batchRemaining === left, 'wrong', () => `${seq} says ${batchRemaining} follow, not ${left}`)
   }
 
+  #positionOf(name: string): number {
+    try {
+      return readPosition(this.#dir, name, readControl(join(this.#dir, 'control')).id).nextSeq
+    } catch (error) {
+      if (error instanceof Refusal) throw new Violation('position', `${name}: ${error.message}`)
+      throw error
+    }
+  }
+
   /** Looks at the position of a named reader whose process may run, or was killed. Returns what was seen. */
   afterCommitter(name: string): Readonly<Record<string, number>> {
     const before = readTold(this.told(`reader-${name}`))
@@ -141,7 +153,7 @@ export class Ledger {
       must(before === undefined && !this.#positions.has(name), 'position', () => `${name} is gone`)
       return {}
     }
-    const { nextSeq } = readPosition(this.#dir, name, readControl(join(this.#dir, 'control')).id)
+    const nextSeq = this.#positionOf(name)
     const after = readTold(this.told(`reader-${name}`))
     const known = this.#positions.get(name)
     const least = Math.max(before?.done ?? 0, known?.seq ?? 0)

@@ -29,10 +29,13 @@ impl Blank {
     pub(crate) fn create(directory: &Directory, size: u64, mode: u32, resident: usize) -> Result<Self> {
         let path = directory.segment_temporary();
         // Left by a roll that failed: the name belongs to whoever holds the writer lock.
-        disk::remove_if_there(&path).map_err(|e| Error::io("remove the file", &path, &e))?;
+        let kept = fault::planted("temporary.kept");
+        if !kept {
+            disk::remove_if_there(&path).map_err(|e| Error::io("remove the file", &path, &e))?;
+        }
         let file = create_new(&path, mode)?;
         let blank = Self::prepare(file, path.clone(), size, resident);
-        if blank.is_err() {
+        if blank.is_err() && !kept {
             // The next roll creates the name again; the first error says more than this one.
             let _ = disk::remove(&path);
         }

@@ -110,10 +110,16 @@ impl Directory {
         Ok(bases)
     }
 
+    /// The first seqs of the segments that have an index, and of those that had one.
+    pub(crate) fn indexes(&self) -> Result<Vec<u64>> {
+        let mut bases = Vec::new();
+        self.each_name(|name| bases.extend(index_base(name)))?;
+        Ok(bases)
+    }
+
     /// The segments among `bases` that have no index.
     pub(crate) fn unindexed(&self, bases: &[u64]) -> Result<Vec<u64>> {
-        let mut indexed = HashSet::new();
-        self.each_name(|name| indexed.extend(index_base(name)))?;
+        let indexed: HashSet<u64> = self.indexes()?.into_iter().collect();
         Ok(bases.iter().copied().filter(|base| !indexed.contains(base)).collect())
     }
 

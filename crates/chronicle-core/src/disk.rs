@@ -7,7 +7,7 @@ use std::path::Path;
 
 #[cfg(feature = "fault")]
 use crate::fault::through;
-use crate::fault::{Call, FileId};
+use crate::fault::{self, Call, FileId};
 use crate::platform;
 
 /// Does the call: there is nobody to tell.
@@ -54,6 +54,11 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes a directory that this process has made, with all that is in it.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    through(|| Call::Remove { path }, || fs::remove_dir_all(path))
+}
+
 /// Makes the entries of a directory survive a power cut.
 #[inline]
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
@@ -74,7 +79,8 @@ pub(crate) fn flush(
     len: usize,
     flush: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    through(|| Call::Flush { file, offset, len }, flush)
+    let flushed = through(|| Call::Flush { file, offset, len }, flush);
+    if fault::planted("flush.ignored") { Ok(()) } else { flushed }
 }
 
 /// Writes behind what was written to `file` before.
@@ -92,7 +98,11 @@ pub(crate) fn copy(from: &mut impl Read, mut to: &File) -> io::Result<()> {
 /// See [`platform::allocate`].
 #[inline]
 pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
-    through(|| Call::Allocate { file: FileId::of(file), len }, || platform::allocate(file, len))
+    let call = || Call::Allocate { file: FileId::of(file), len };
+    if fault::planted("space.unreserved") {
+        return through(call, || file.set_len(len));
+    }
+    through(call, || platform::allocate(file, len))
 }
 
 /// See [`platform::zero`].

@@ -12,6 +12,7 @@ use crate::directory::open_regular;
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
+use crate::observer::Event;
 
 /// Asks for flushes of what one [`Writer`](crate::Writer) has appended. Clones may be used from any thread.
 #[derive(Debug, Clone)]
@@ -197,6 +198,8 @@ impl Durability {
         if fault::planted("durable.early") {
             self.shared.inner.control.set_durable(head);
         }
+        let observer = &self.shared.inner.observer;
+        let started = observer.started();
         let outcome = self.flush(unflushed, &work, newest);
         let mut state = self.lock();
         state.flushing = false;
@@ -215,6 +218,9 @@ impl Durability {
                 self.shared.inner.control.set_durable(head);
                 // Readers that see durable messages only sleep until then.
                 self.shared.inner.control.wake_readers();
+                let nanos = started.map_or(0, |start| start.elapsed().as_nanos());
+                let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+                observer.tell(|| Event::Synced { durable_seq: head, nanos });
             }
             Err(e) => self.poison(&mut state, &e),
         }
@@ -229,6 +235,7 @@ impl Durability {
         if let Some(path) = error.path() {
             failure = failure.at_path(path);
         }
+        self.shared.inner.observer.tell(|| Event::SyncFailed(failure.clone()));
         state.failure = Some(failure);
         self.shared.inner.control.set_flush_failed(true);
         self.shared.poisoned.store(true, Ordering::Release);

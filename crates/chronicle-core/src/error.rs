@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::fault;
+
 /// The result of every fallible call of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -84,6 +86,8 @@ kinds! {
     Forked = "FORKED",
     /// The last sequence number, 2^53 - 1, is used.
     SeqExhausted = "SEQ_EXHAUSTED",
+    /// Work that takes long was called off by [`Progress::stop`](crate::Progress::stop).
+    Aborted = "ABORTED",
 }
 
 /// An error with the file, offset and sequence number it speaks of, where there are such.
@@ -123,6 +127,7 @@ impl Error {
     /// Classifies an operating system error met while doing `action` at `path`.
     pub(crate) fn io(action: &str, path: &Path, error: &io::Error) -> Self {
         let kind = match error.kind() {
+            io::ErrorKind::StorageFull if fault::planted("space.misnamed") => ErrorKind::Io,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 ErrorKind::NoSpace
             }

@@ -1,4 +1,4 @@
-//! The durable position of a named reader: one small file, three checksummed slots, locked while in use.
+//! The durable position of a named reader: one small file, four checksummed slots, locked while in use.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -8,13 +8,17 @@ use crate::checksum::crc32;
 use crate::directory::{Directory, create_new, open_regular};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
-use crate::header::{u32_at, u64_at};
-use crate::layout::MAX_SEQ;
+use crate::fault;
+use crate::header::u32_at;
 use crate::name::check_name;
 use crate::platform;
 use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
 use crate::region::Region;
 use crate::sync::Ordering;
+
+mod slot;
+
+use slot::{SLOTS, newest, slot_bytes};
 
 pub(crate) const MAGIC: [u8; 8] = *b"CHRONPOS";
 
@@ -24,19 +28,6 @@ const IDENTITY_CHECKSUM: usize = PREAMBLE_LEN + 20;
 const IDENTITY_LEN: usize = IDENTITY_CHECKSUM + 4;
 /// The process that holds the position; it means something only while the file is locked.
 const HOLDER_PID: usize = 64;
-/// Each slot has a sector of its own, so a torn sector spoils one of them. The one that is on the disk stays as it is until a newer
-/// one is there too, and the newest one until a newer one is whole: so two are not enough.
-const SLOTS: [usize; 3] = [512, 1024, 1536];
-const SLOT_GENERATION: usize = 0;
-const SLOT_NEXT_SEQ: usize = 8;
-const SLOT_CHECKSUM: usize = 16;
-
-/// The highest generation that is believed: counting from there on does not come to an end.
-const MAX_GENERATION: u64 = 1 << 63;
-
-/// How often a position without a whole slot is looked at before it is believed to be damaged.
-const LOOKS: u32 = 1000;
-
 const _: () = assert!(IDENTITY_LEN == 64);
 
 /// What a position file says.
@@ -93,14 +84,21 @@ impl Position {
         }
     }
 
-    fn create(directory: &Directory, path: &Path, id: &ChronicleId, mode: u32, next_seq: u64) -> Result<()> {
+    /// Makes a position, unless there is one of this name.
+    pub(crate) fn create(
+        directory: &Directory,
+        path: &Path,
+        id: &ChronicleId,
+        mode: u32,
+        next_seq: u64,
+    ) -> Result<()> {
         let readers = directory.readers();
         disk::create_dir(&readers, mode).map_err(|e| Error::io("create the directory", &readers, &e))?;
         let mut bytes = [0; POSITION_LEN];
         preamble::write(&mut bytes, MAGIC, id);
         let checksum = crc32(&bytes[..IDENTITY_CHECKSUM]);
         bytes[IDENTITY_CHECKSUM..IDENTITY_LEN].copy_from_slice(&checksum.to_le_bytes());
-        bytes[SLOTS[0]..SLOTS[0] + SLOT_CHECKSUM + 4].copy_from_slice(&slot_bytes(1, next_seq));
+        bytes[SLOTS[0]..][..slot::LEN].copy_from_slice(&slot_bytes(1, next_seq));
         // Written under another name first, so that a position is there whole or not at all.
         let temporary = directory.reader_temporary(&unused_name()?);
         let file = create_new(&temporary, mode)?;
@@ -109,7 +107,7 @@ impl Position {
             let _ = disk::remove(&temporary);
             return Err(Error::io("write the reader position", &temporary, &e));
         }
-        crate::fault::point("position.written");
+        fault::point("position.written");
         // A link does not replace a position that another process has created meanwhile, as a rename would.
         let linked = disk::link(&temporary, path);
         disk::remove_if_there(&temporary).map_err(|e| Error::io("remove the file", &temporary, &e))?;
@@ -133,6 +131,8 @@ impl Position {
         // Which slots an earlier handle has flushed is not known.
         platform::flush(&region, &file, 0, POSITION_LEN)
             .map_err(|e| Error::io("flush the reader position", &path, &e))?;
+        // Left by a holder that was killed.
+        slot::leave(&region);
         region.word32(HOLDER_PID).store(std::process::id(), Ordering::Release);
         let (pid, durable) = (std::process::id(), newest.into());
         Ok(Self { file, pid, region, path, generation, next_seq, newest, durable })
@@ -146,23 +146,16 @@ impl Position {
     /// Stores a position. It outlives this process from here on, and a power cut from [`flush`](Self::flush) on.
     pub(crate) fn store(&mut self, next_seq: u64) {
         self.generation += 1;
-        let durable = self.durable.load(Ordering::Relaxed);
-        let free = (0..SLOTS.len()).find(|&slot| slot != durable && slot != self.newest);
-        self.newest = free.unwrap_or(self.newest);
-        let at = SLOTS[self.newest];
-        let bytes = slot_bytes(self.generation, next_seq);
-        // The other slots stay whole meanwhile; until the checksum is there, this one does not count.
-        self.region.word32(at + SLOT_CHECKSUM).store(!u32_at(&bytes, SLOT_CHECKSUM), Ordering::Release);
-        self.region.word64(at + SLOT_GENERATION).store(self.generation, Ordering::Release);
-        self.region.word64(at + SLOT_NEXT_SEQ).store(next_seq, Ordering::Release);
-        crate::fault::point("position.half");
-        self.region.word32(at + SLOT_CHECKSUM).store(u32_at(&bytes, SLOT_CHECKSUM), Ordering::Release);
+        if !fault::planted("position.overwritten") {
+            self.newest = slot::take(&self.region, self.newest, self.durable.load(Ordering::Relaxed));
+        }
+        slot::store(&self.region, self.newest, self.generation, next_seq);
         self.next_seq = next_seq;
     }
 
     /// Waits until the position is on the disk.
     pub(crate) fn flush(&self) -> Result<()> {
-        if crate::fault::planted("position.unflushed") {
+        if fault::planted("position.unflushed") {
             return Ok(());
         }
         let flushed = platform::flush(&self.region, &self.file, 0, POSITION_LEN);
@@ -194,6 +187,20 @@ pub(crate) fn read(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
     let (_, next_seq, _) = newest(&region, &path)?;
     let pid = region.word32(HOLDER_PID).load(Ordering::Acquire);
     Ok(Stored { next_seq, pid: (pid != 0).then_some(pid) })
+}
+
+/// Makes the position that is stored now survive a power cut, whoever uses it and whatever is stored then.
+pub(crate) fn sync(directory: &Directory, name: &str, id: &ChronicleId) -> Result<()> {
+    let path = directory.reader(name);
+    let file = open_regular(&path, true)?;
+    check_len(&file, &path)?;
+    let region =
+        Region::map_mut(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
+    check_identity(&region, &path, id, true)?;
+    let generation = slot::spare(&region, &path)?;
+    disk::sync(&file).map_err(|e| Error::io("sync the reader position", &path, &e))?;
+    slot::synced(&region, generation);
+    Ok(())
 }
 
 /// Whether the file has the name still. Removed or replaced between opening and locking, nobody else would meet its lock.
@@ -270,47 +277,10 @@ fn check_identity(region: &Region, path: &Path, id: &ChronicleId, write: bool) -
     Ok(())
 }
 
-fn slot_bytes(generation: u64, next_seq: u64) -> [u8; SLOT_CHECKSUM + 4] {
-    let mut bytes = [0; SLOT_CHECKSUM + 4];
-    bytes[SLOT_GENERATION..SLOT_NEXT_SEQ].copy_from_slice(&generation.to_le_bytes());
-    bytes[SLOT_NEXT_SEQ..SLOT_CHECKSUM].copy_from_slice(&next_seq.to_le_bytes());
-    let checksum = crc32(&bytes[..SLOT_CHECKSUM]);
-    bytes[SLOT_CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
-    bytes
-}
-
-/// The generation and position of the newer slot that is whole.
-fn newest(region: &Region, path: &Path) -> Result<(u64, u64, usize)> {
-    let slot = |index: usize| {
-        let at = SLOTS[index];
-        let mut bytes = [0; SLOT_CHECKSUM + 4];
-        region.copy_out(at, &mut bytes);
-        let (generation, next_seq) = (u64_at(&bytes, SLOT_GENERATION), u64_at(&bytes, SLOT_NEXT_SEQ));
-        let sums = [u32_at(&bytes, SLOT_CHECKSUM), crc32(&bytes[..SLOT_CHECKSUM])];
-        let whole = sums[0] == sums[1] || crate::fault::planted("slot.unchecked");
-        (whole && (1..u64::MAX).contains(&generation) && next_seq <= MAX_SEQ + 1)
-            .then_some((generation, next_seq, index))
-    };
-    // The holder may spoil the one slot while the other is looked at: only what stays so is damage.
-    for _ in 0..LOOKS {
-        match (0..SLOTS.len()).filter_map(slot).max() {
-            Some(newest) if newest.0 <= MAX_GENERATION => return Ok(newest),
-            Some((generation, _, index)) => {
-                let message = format!("no reader stores a position of generation {generation}");
-                return Err(Error::new(ErrorKind::Corrupt, message)
-                    .at_path(path)
-                    .at_offset(SLOTS[index] as u64));
-            }
-            None => std::thread::yield_now(),
-        }
-    }
-    let message = "no slot of the reader position is whole";
-    Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::u64_at;
 
     fn directory() -> (tempfile::TempDir, Directory) {
         let dir = tempfile::tempdir().unwrap();
@@ -353,7 +323,7 @@ mod tests {
             let mut bytes = good.clone();
             bytes[at..at + 512].fill(0xAA);
             fs::write(&path, &bytes).unwrap();
-            let expected = if u64_at(&good, at + SLOT_NEXT_SEQ) == 5 { 4 } else { 5 };
+            let expected = if u64_at(&good, at + 8) == 5 { 4 } else { 5 };
             assert_eq!(open(&directory).unwrap().next_seq(), expected);
         }
         let mut bytes = good;
@@ -367,17 +337,50 @@ mod tests {
         let (_dir, directory) = directory();
         drop(open(&directory).unwrap());
         let path = directory.reader("billing");
-        let good = fs::read(&path).unwrap();
-        for (generation, refused) in
-            [(MAX_GENERATION, false), (MAX_GENERATION + 1, true), (u64::MAX - 1, true)]
-        {
-            let mut bytes = good.clone();
-            bytes[SLOTS[1]..SLOTS[1] + SLOT_CHECKSUM + 4].copy_from_slice(&slot_bytes(generation, 7));
+        let mut bytes = fs::read(&path).unwrap();
+        for (above, refused) in [(0, false), (1, true), (slot::MAX_GENERATION - 2, true)] {
+            bytes[SLOTS[1]..][..slot::LEN]
+                .copy_from_slice(&slot::slot_bytes(slot::MAX_GENERATION + above, 7));
             fs::write(&path, &bytes).unwrap();
-            let read = read(&directory, "billing", &[5; 16]);
-            assert_eq!(read.err().map(|e| e.kind()), refused.then_some(ErrorKind::Corrupt));
-            assert_eq!(open(&directory).is_err(), refused);
+            let damaged =
+                read(&directory, "billing", &[5; 16]).is_err_and(|e| e.kind() == ErrorKind::Corrupt);
+            assert_eq!((damaged, open(&directory).is_err()), (refused, refused));
         }
+    }
+
+    #[test]
+    fn the_slot_that_a_prune_relies_on_stays_until_it_relies_on_a_newer_one() {
+        let (_dir, directory) = directory();
+        let mut position = open(&directory).unwrap();
+        let path = directory.reader("billing");
+        for round in 1..5 {
+            position.store(round * 10);
+            let (at, stored) = (SLOTS[position.newest], fs::read(&path).unwrap());
+            sync(&directory, "billing", &[5; 16]).unwrap();
+            for seq in 1..8 {
+                position.store(round * 10 + seq);
+                assert_eq!(fs::read(&path).unwrap()[at..at + 512], stored[at..at + 512]);
+                assert_eq!(read(&directory, "billing", &[5; 16]).unwrap().next_seq, round * 10 + seq);
+            }
+        }
+    }
+
+    #[test]
+    fn a_prune_may_rely_on_a_position_while_others_are_stored() {
+        let (_dir, directory) = directory();
+        let mut position = open(&directory).unwrap();
+        let path = directory.reader("billing");
+        let storing = std::thread::spawn(move || (4..400_000).for_each(|seq| position.store(seq)));
+        while !storing.is_finished() {
+            sync(&directory, "billing", &[5; 16]).unwrap();
+            for _ in 0..20 {
+                let bytes = fs::read(&path).unwrap();
+                let kept = u64_at(&bytes, 80);
+                let slot = |at: usize| u64_at(&bytes, at) == kept && slot::whole(&bytes[at..]).is_some();
+                assert!(SLOTS.into_iter().any(slot), "generation {kept} is gone");
+            }
+        }
+        storing.join().unwrap();
     }
 
     #[test]

@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::active::Active;
 use crate::blank::Blank;
 use crate::chronicle::Inner;
+use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, IndexFile};
+use crate::observer::Event;
 use crate::retention;
 
 /// Pages are made resident in steps of this, and the appender reports its progress as often.
@@ -237,6 +239,9 @@ impl Shared {
     fn prune(&self) {
         let Some(retention) = &self.inner.options.retention else { return };
         let failure = retention::prune(&self.inner, retention, Duration::ZERO).err();
+        if let Some(error) = &failure {
+            self.inner.observer.tell(|| Event::PruneFailed(error.clone()));
+        }
         *self.inner.prune_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
@@ -248,6 +253,10 @@ impl Shared {
             .and_then(|segment| index::rebuild(&inner.directory, &segment, inner.options.mode));
         // Without an index a reader walks; the next opening tries again.
         let _ = rebuilt;
+        if !inner.directory.segment(base).exists() {
+            // The next prune removes what cannot be removed now.
+            let _ = disk::remove_if_there(&inner.directory.index(base));
+        }
     }
 
     /// Makes pages of the active segment resident up to a bounded distance ahead of its end.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::directory::{Directory, create_new, open_regular, rename};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
 use crate::layout::HEADER_LEN;
 use crate::record::Place;
@@ -43,6 +44,9 @@ pub(crate) fn copy_tail(
 
 #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
 fn write_tail(segment: &Segment, place: &Place, file: &File) -> io::Result<()> {
+    if fault::planted("quarantine.skipped") {
+        return Ok(());
+    }
     let mut offset = place.offset as usize;
     let mut buffer = vec![0; 1 << 20];
     let end = data_end(segment, offset, &mut buffer);
@@ -78,6 +82,9 @@ pub(crate) fn copy_file(directory: &Directory, source: &Path, mode: u32) -> Resu
     let name = source.file_name().unwrap_or_default().to_string_lossy();
     let (copy, path) = fresh(directory, &name, mode)?;
     keep(directory, path, |path| {
+        if fault::planted("quarantine.skipped") {
+            return Ok(());
+        }
         let mut file = open_regular(source, false)?;
         disk::copy(&mut file, &copy)
             .and_then(|()| disk::sync(&copy))

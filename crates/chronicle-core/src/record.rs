@@ -75,7 +75,7 @@ pub(crate) fn read(segment: &Segment, place: &Place) -> Result<Record> {
     let header = MessageHeader::from_bytes(&segment.region.header_bytes(offset))
         .map_err(|e| locate(e, segment, place))?;
     let fits = place.offset + record_len(header.length) + HEADER_LEN as u64 <= segment.end()
-        || fault::planted("record.unbounded");
+        || fault::planted("length.unbounded");
     if header.seq == place.seq
         && header.epoch >= place.epoch
         && header.timestamp_ns >= place.timestamp_ns

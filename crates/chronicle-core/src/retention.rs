@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::chronicle::{Chronicle, Inner};
 use crate::clock;
-use crate::directory::open_regular;
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::lock::FileLock;
+use crate::observer::Event;
 use crate::platform;
 use crate::position;
 use crate::segment::Segment;
@@ -114,7 +114,11 @@ pub(crate) fn prune(inner: &Inner, retention: &Retention, wait: Duration) -> Res
     }
     fault::point("prune.intended");
     remove_pruned(inner, unread(inner, retention)?)?;
-    report(inner, &going, None).map(Some)
+    let report = report(inner, &going, None)?;
+    if report.segments > 0 {
+        inner.observer.tell(|| Event::Pruned(report));
+    }
+    Ok(Some(report))
 }
 
 /// The lowest position of a named reader, where that keeps messages.
@@ -125,13 +129,10 @@ fn unread(inner: &Inner, retention: &Retention) -> Result<Option<u64>> {
 /// Makes the positions durable by which segments go: a power cut must not move a reader back to what is gone.
 fn sync_positions(inner: &Inner) -> Result<()> {
     for name in inner.directory.reader_names()? {
-        let path = inner.directory.reader(&name);
-        match open_regular(&path, true) {
+        match position::sync(&inner.directory, &name, &inner.control.identity.chronicle_id) {
             // Removed since the names were listed.
             Err(e) if e.kind() == ErrorKind::NotFound => {}
-            opened => {
-                disk::sync(&opened?).map_err(|e| Error::io("sync the reader position", &path, &e))?;
-            }
+            synced => synced?,
         }
     }
     Ok(())
@@ -152,7 +153,11 @@ fn remove_pruned(inner: &Inner, unread: Option<u64>) -> Result<()> {
     let mut bases = inner.directory.segments()?;
     let unread = unread.and_then(|seq| bases.iter().copied().rfind(|&base| base <= seq));
     let end = unread.map_or(left, |base| base.min(left));
+    // An index that was made of a segment while that was removed is left alone.
+    bases.extend(inner.directory.indexes()?);
     bases.retain(|&base| base < end);
+    bases.sort_unstable();
+    bases.dedup();
     for &base in &bases {
         remove(inner, base)?;
         fault::point("prune.removed");

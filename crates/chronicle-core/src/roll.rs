@@ -9,6 +9,7 @@ use crate::fault;
 use crate::header::MessageHeader;
 use crate::index::{Mark, STRIDE_BYTES};
 use crate::layout::{HEADER_LEN, SEGMENT_HEADER_LEN};
+use crate::observer::Event;
 use crate::preparer::STEP_BYTES;
 use crate::record::Place;
 use crate::retention::{self, PRUNE_PATIENCE};
@@ -63,6 +64,7 @@ impl Writer {
         fault::point("roll.named");
         publish_end(&self.active, &self.place);
         fault::point("roll.ended");
+        self.inner.observer.tell(|| Event::Rolled { base_seq: place.seq, bytes: next.end() });
         let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64, Vec::new()));
         self.durability.follow(Arc::clone(&active));
         self.preparer.follow(Arc::clone(&active));

@@ -1,5 +1,6 @@
 //! Reading everything and changing nothing: what `verify` reports.
 
+use std::fs;
 use std::path::Path;
 
 use crate::chronicle::{Chronicle, Inner};
@@ -8,9 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index;
 use crate::options::Options;
 use crate::position;
+use crate::progress::Progress;
 use crate::record::{self, Place};
 use crate::segment::Segment;
-use crate::walk::{Stop, Walk, walk};
+use crate::walk::{Stop, Walk, walk_with};
 
 /// What a chronicle holds, and what is wrong with it.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +70,19 @@ impl VerifyReport {
 ///
 /// # Errors
 /// Only when there is no chronicle to read or its `control` file is damaged: all else stands in the report.
-pub fn verify(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
+pub fn verify(dir: &Path, progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
+    examine(dir, &Progress::default(), progress)
+}
+
+/// [`verify`], watched from another thread, which may call it off.
+///
+/// # Errors
+/// As [`verify`], and [`ErrorKind::Aborted`].
+pub fn verify_watched(dir: &Path, watch: &Progress) -> Result<VerifyReport> {
+    examine(dir, watch, |_, _| ())
+}
+
+fn examine(dir: &Path, watch: &Progress, mut progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
     let options = Options { read_only: true, create: false, allow_network_fs: true, ..Options::default() };
     let log = Chronicle::open(dir, &options)?;
     let inner = log.inner();
@@ -87,6 +101,10 @@ pub fn verify(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<VerifyRe
     let (mut before, mut index): (Option<Place>, usize) = (None, 0);
     while index < bases.len() {
         progress(index as u64, bases.len() as u64);
+        watch.set_segments(index as u64);
+        if watch.total_segments() != bases.len() as u64 {
+            watch.set_totals(bases.len() as u64, bytes_of(inner, &bases));
+        }
         // A list that is made while a writer rolls may lack a segment that has come meanwhile, and hold a later one.
         if let Some(place) = before
             && place.seq < bases[index]
@@ -94,7 +112,8 @@ pub fn verify(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<VerifyRe
         {
             bases.insert(index, place.seq);
         }
-        let found = check_segment(inner, &bases[index..], before, &mut report);
+        let found = check_segment(inner, &bases[index..], before, &mut report, watch);
+        watch.check()?;
         index += 1;
         match found {
             Found::Sealed(place) => before = Some(place),
@@ -117,10 +136,18 @@ pub fn verify(dir: &Path, mut progress: impl FnMut(u64, u64)) -> Result<VerifyRe
         }
     }
     progress(bases.len() as u64, bases.len() as u64);
+    watch.set_segments(bases.len() as u64);
+    watch.set_totals(bases.len() as u64, watch.bytes());
     report.next_seq = before.map_or(report.next_seq, |place| place.seq);
     check_end(inner, promised, &mut report)?;
     check_readers(inner, &mut report)?;
     Ok(report)
+}
+
+/// The length of the segment files that are there.
+fn bytes_of(inner: &Inner, bases: &[u64]) -> u64 {
+    let files = bases.iter().filter_map(|&base| fs::metadata(inner.directory.segment(base)).ok());
+    files.map(|metadata| metadata.len()).sum()
 }
 
 /// What a look at a segment found.
@@ -140,7 +167,13 @@ fn promised(inner: &Inner) -> u64 {
 }
 
 /// Checks the first of the segments that start at `bases`, and its index.
-fn check_segment(inner: &Inner, bases: &[u64], before: Option<Place>, report: &mut VerifyReport) -> Found {
+fn check_segment(
+    inner: &Inner,
+    bases: &[u64],
+    before: Option<Place>,
+    report: &mut VerifyReport,
+    watch: &Progress,
+) -> Found {
     let (base, next) = (bases[0], bases.get(1).copied());
     let opened = inner.segment(base).and_then(|segment| {
         check_seam(inner, &segment, before)?;
@@ -165,7 +198,13 @@ fn check_segment(inner: &Inner, bases: &[u64], before: Option<Place>, report: &m
         }
     };
     report.segments += 1;
-    let walked = match walk(&segment) {
+    let read = watch.bytes();
+    let walked = walk_with(&segment, |place| {
+        watch.set_bytes(read + place.offset);
+        watch.check()
+    });
+    watch.set_bytes(read + segment.end());
+    let walked = match walked {
         Ok(walked) => walked,
         Err(e) => {
             report.note(Severity::Data, e);

@@ -37,10 +37,16 @@ impl Walk {
 
 /// Checks every record of a segment, payloads included, up to the first that is not a published good one.
 pub(crate) fn walk(segment: &Segment) -> Result<Walk> {
+    walk_with(segment, |_| Ok(()))
+}
+
+/// [`walk`], calling `visit` with each place before it is looked at. Its error ends the walk.
+pub(crate) fn walk_with(segment: &Segment, mut visit: impl FnMut(&Place) -> Result<()>) -> Result<Walk> {
     let mut place = segment.start();
     let (mut marker, mut messages, mut payload_bytes) = (Marker::new(), 0, 0);
     let mut batch: Option<(Place, u32)> = None;
     loop {
+        visit(&place)?;
         let batch_start = batch.map(|(start, _)| start);
         let stop = match record::read(segment, &place) {
             Ok(Record::Message(header)) => match check(segment, &place, &header, batch) {

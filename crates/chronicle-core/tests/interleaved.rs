@@ -259,3 +259,29 @@ fn the_end_is_looked_for_again_once_a_writer_was_there() {
     assert_eq!(reader.next_seq().unwrap(), 10);
     assert_eq!(common::read_all(&reader).unwrap().len(), 10);
 }
+
+#[test]
+fn an_index_that_is_made_while_its_segment_is_pruned_does_not_stay() {
+    let dir = memory();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    for seq in 0..12 {
+        writer.append(&payload(seq, 20_000), 0).unwrap();
+    }
+    writer.settle();
+    drop(writer);
+    let first = segments(dir.path()).remove(0).with_extension("idx");
+    std::fs::remove_file(&first).unwrap();
+    let (other, once, index) = (open(dir.path()), AtomicBool::new(false), first.clone());
+    let watch = watch(move |step, call| {
+        let Some(Call::Rename { to, .. }) = call else { return };
+        if step == "before" && *to == index && !once.swap(true, Ordering::SeqCst) {
+            assert!(other.prune(&keep(1), false).unwrap().segments > 0);
+        }
+    });
+    let writer = common::writer(&log);
+    writer.settle();
+    drop(watch);
+    assert!(log.first_seq().unwrap() > 0);
+    assert!(!first.exists());
+}

@@ -123,3 +123,18 @@ fn retention_as_an_option_is_applied_at_each_roll() {
     assert!(log.first_seq().unwrap() > 1000);
     assert!(log.stats().unwrap().prune_failure.is_none());
 }
+
+#[test]
+fn an_index_without_a_segment_goes_with_the_next_prune() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = rolled(dir.path());
+    let index = segments(dir.path())[1].with_extension("idx");
+    let bytes = std::fs::read(&index).unwrap();
+    let keep = |messages| Retention { keep_messages: Some(messages), ..Retention::default() };
+    assert!(log.prune(&keep(100), false).unwrap().segments > 2);
+    assert!(!index.exists());
+    std::fs::write(&index, bytes).unwrap();
+    assert_eq!(log.prune(&keep(100), false).unwrap().segments, 0);
+    assert!(!index.exists());
+    assert_eq!(read_all(&log).unwrap().len() as u64, 500 - log.first_seq().unwrap());
+}

@@ -6,12 +6,15 @@ use std::rc::{Rc, Weak};
 
 use chronicle_core::{Chronicle, From, Reader};
 use napi::Env;
-use napi::bindgen_prelude::{BigInt, Either3, Function};
+use napi::bindgen_prelude::{AsyncTask, BigInt, Either3, Function};
 use napi_derive::napi;
 
+use crate::background::Background;
+use crate::event::{self, NativeEvent};
 use crate::failure::{Failure, raise};
 use crate::number;
 use crate::options::{NativeOptions, NativeRetention, duration};
+use crate::progress::NativeProgress;
 use crate::raw::Given;
 use crate::reader::NativeReader;
 use crate::slot::{Close, Slot};
@@ -25,6 +28,15 @@ pub struct NativePruneReport {
     pub segments: f64,
     pub bytes: f64,
     pub first_seq: f64,
+}
+
+/// What a snapshot holds.
+#[napi(object, object_from_js = false)]
+pub struct NativeSnapshotReport {
+    pub first_seq: f64,
+    pub next_seq: f64,
+    pub segments: f64,
+    pub bytes: f64,
 }
 
 /// An open chronicle. Closing it closes every writer and reader that it handed out.
@@ -153,6 +165,34 @@ impl NativeChronicle {
             })
         };
         raise(&env, prune())
+    }
+
+    /// Copies what is published now to a new directory. Settles with the report, or with the error to throw.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeSnapshotReport | Error>")]
+    pub fn snapshot(
+        &self,
+        env: Env,
+        dir: String,
+        progress: &NativeProgress,
+    ) -> napi::Result<AsyncTask<Background<NativeSnapshotReport>>> {
+        let (log, watch) = (self.chronicle.with(|chronicle| Ok(chronicle.clone())), progress.share());
+        let task = |log: Chronicle| {
+            Background::new(move || {
+                log.snapshot(Path::new(&dir), &watch).map(|report| NativeSnapshotReport {
+                    first_seq: number::to_js(report.first_seq),
+                    next_seq: number::to_js(report.next_seq),
+                    segments: number::to_js(report.segments),
+                    bytes: number::to_js(report.bytes),
+                })
+            })
+        };
+        raise(&env, log.map(task).map(AsyncTask::new))
+    }
+
+    /// Calls `tell` in a later turn with each roll, prune and flush of this opening. The first function stays.
+    #[napi(catch_unwind)]
+    pub fn observe(&self, env: Env, tell: Function<'_, NativeEvent, ()>) -> napi::Result<()> {
+        raise(&env, self.chronicle.with(|chronicle| event::observe(chronicle, &tell)))
     }
 
     /// Starts a thread that calls `notify` when there may be new messages. It keeps no process alive.

@@ -7,6 +7,7 @@
 mod background;
 mod buffer;
 mod chronicle;
+mod event;
 mod failure;
 // Its functions are registered with Node.js, which test builds leave out, so that nothing there would use them.
 #[cfg(not(test))]
@@ -15,6 +16,7 @@ mod hot;
 mod mmap_file;
 mod number;
 mod options;
+mod progress;
 mod raw;
 mod reader;
 mod slot;

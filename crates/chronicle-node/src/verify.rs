@@ -8,6 +8,7 @@ use napi_derive::napi;
 
 use crate::background::Background;
 use crate::number::to_js;
+use crate::progress::NativeProgress;
 use crate::stats::{NativeRecovery, texts};
 
 /// What a chronicle holds, and what is wrong with it.
@@ -49,8 +50,10 @@ pub struct NativeRepairReport {
 
 /// Reads everything in a directory and changes nothing. Settles with the report, or with the error to throw.
 #[napi(ts_return_type = "Promise<NativeVerifyReport | Error>")]
-pub fn verify(dir: String) -> AsyncTask<Background<NativeVerifyReport>> {
-    let job = move || chronicle_core::verify(Path::new(&dir), |_, _| ()).map(NativeVerifyReport::from_core);
+pub fn verify(dir: String, progress: &NativeProgress) -> AsyncTask<Background<NativeVerifyReport>> {
+    let watch = progress.share();
+    let job =
+        move || chronicle_core::verify_watched(Path::new(&dir), &watch).map(NativeVerifyReport::from_core);
     AsyncTask::new(Background::new(job))
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use chronicle_core::{Chronicle, From, HEADER_LEN, MessageHeader, Options, SyncMode, verify};
+use chronicle_core::{Chronicle, From, HEADER_LEN, MessageHeader, Options, SyncMode, repair, verify};
 
 use super::dice::Dice;
 use super::model::{Promises, Written};
@@ -27,14 +27,22 @@ fn options() -> Options {
 pub fn check(dir: &Path, cut: &Cut, written: &[Written], dice: &mut Dice) -> Found {
     let Cut { image, promises, claimed, .. } = cut;
     let (used_epoch, used_by) = newest_epoch(dir);
+    let damaged = promises.damaged.unwrap_or(u64::MAX);
+    if promises.damaged.is_some() {
+        repair(dir).unwrap();
+    }
     let log = Chronicle::open(dir, &options()).unwrap();
     let mut writer = log.writer(Duration::ZERO).unwrap();
     let messages = read_all(&log).unwrap();
     let (first, end) = (log.first_seq().unwrap(), writer.next_seq());
     let least = if image.same_boot { promises.appended } else { promises.durable };
-    assert!(end >= least as u64, "{end} messages left, {least} were promised");
+    let least = damaged.min(least as u64);
+    assert!(end >= least, "{end} messages left, {least} were promised");
     assert!(end <= promises.begun as u64, "{end} messages, only {} were appended", promises.begun);
-    assert!(end >= *claimed, "{end} messages left, readers were told that {claimed} are durable");
+    assert!(
+        end >= damaged.min(*claimed),
+        "{end} messages left, readers were told that {claimed} are durable"
+    );
     assert!(
         (promises.pruned..=promises.kept).contains(&first),
         "the log starts at {first}, {} were pruned and {} must stay",

@@ -1,6 +1,7 @@
 //! One life of the log: a boot in which it is opened, and everything is done to it that changes files.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use chronicle_core::{
 };
 
 use super::dice::Dice;
-use super::model::{ReaderPromise, Written};
+use super::model::{Extras, ReaderPromise, Written};
 use super::recorder::Watch;
 
 const NAMES: [&str; 3] = ["audit", "billing", "mail"];
@@ -39,13 +40,20 @@ pub struct Life<'a> {
     scale: u64,
     /// Whether the next payload is larger than a segment.
     large: bool,
+    extras: Extras,
 }
 
 impl<'a> Life<'a> {
-    pub fn new(watch: &'a Watch, dir: &'a Path, seed: u64, written: &'a mut Vec<Written>) -> Self {
+    pub fn new(
+        watch: &'a Watch,
+        dir: &'a Path,
+        seed: u64,
+        written: &'a mut Vec<Written>,
+        extras: Extras,
+    ) -> Self {
         let mut dice = Dice::new(seed);
         let scale = dice.pick(&[100, 1500, 6000, 20_000]);
-        Self { watch, dir, dice, written, scale, large: false }
+        Self { watch, dir, dice, written, scale, large: false, extras }
     }
 
     pub fn run(&mut self) {
@@ -60,10 +68,47 @@ impl<'a> Life<'a> {
             self.step(&mut handles);
             self.watch.idle();
         }
-        if self.dice.percent(50) {
+        if self.extras.repair {
+            self.repair(handles);
+        } else if self.dice.percent(50) {
             self.close(handles);
             self.watch.idle();
         }
+    }
+
+    /// Damages a message of the closed log, and repairs it. The last thing of a life: what is lost stays among what was written,
+    /// because the images of before have it.
+    fn repair(&mut self, handles: Handles<'a>) {
+        let first = handles.log.first_seq().unwrap();
+        self.close(handles);
+        let end = self.written.len() as u64;
+        if first == end {
+            return;
+        }
+        let seq = first + self.dice.below(end - first);
+        let (path, offset) = crate::common::find(self.dir, seq);
+        // A batch is lost whole.
+        let mut start = seq;
+        while start > first && self.written[start as usize - 1].batch_remaining > 0 {
+            start -= 1;
+        }
+        self.watch.promise(|promises| promises.damaged = Some(start));
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, offset).unwrap();
+        file.write_all_at(&[!byte[0]], offset).unwrap();
+        self.watch.idle();
+        // The opening behind the repair has a helper thread.
+        self.watch.open_gate(true);
+        let report = chronicle_core::repair(self.dir).unwrap();
+        self.watch.open_gate(false);
+        assert_eq!(report.lost_from, Some(start));
+        self.watch.promise(|promises| {
+            let end = start as usize;
+            (promises.begun, promises.appended, promises.durable) = (end, end, end);
+            promises.damaged = None;
+        });
+        self.watch.idle();
     }
 
     /// Opens the log and recovers it, for the first time in this boot or again.
@@ -71,6 +116,7 @@ impl<'a> Life<'a> {
         let watch = self.watch;
         let sync = match self.dice.below(10) {
             0..7 => SyncMode::None,
+            7..9 if self.extras.flusher => SyncMode::Every(Duration::from_millis(1)),
             // The helper thread of this mode flushes at the end alone.
             7..9 => SyncMode::Every(Duration::from_secs(1 << 30)),
             _ => SyncMode::Always,

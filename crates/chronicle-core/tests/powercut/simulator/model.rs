@@ -23,6 +23,15 @@ pub struct ReaderPromise {
     pub leaving: bool,
 }
 
+/// What the lives of a scenario do beside the usual.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extras {
+    /// At its end a life damages a message, and repairs the log.
+    pub repair: bool,
+    /// The helper thread of `everyMs` flushes along the way: at its own times, so that no two runs are the same.
+    pub flusher: bool,
+}
+
 /// What holds at one moment. Messages are counted from seq 0, pruned ones too.
 #[derive(Debug, Clone, Default)]
 pub struct Promises {
@@ -41,4 +50,6 @@ pub struct Promises {
     /// Whether no prune has passed over a reader that has still to read.
     pub unread_kept: bool,
     pub readers: BTreeMap<String, ReaderPromise>,
+    /// The first message that a repair may cut: it is damaged, or its batch is.
+    pub damaged: Option<u64>,
 }

@@ -1,0 +1,10 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { checkPath } from './options.ts'
+
+/** The absolute path of a directory that is given by path or `file:` URL. */
+export function absolute(dir: string | URL, name: string): string {
+  const given = checkPath(dir, name)
+  return resolve(given instanceof URL ? fileURLToPath(given) : given)
+}
