@@ -338,13 +338,11 @@ mod tests {
         drop(open(&directory).unwrap());
         let path = directory.reader("billing");
         let mut bytes = fs::read(&path).unwrap();
-        for (above, refused) in [(0, false), (1, true), (slot::MAX_GENERATION - 2, true)] {
-            bytes[SLOTS[1]..][..slot::LEN]
-                .copy_from_slice(&slot::slot_bytes(slot::MAX_GENERATION + above, 7));
+        for (generation, kind) in [(1 << 63, None), ((1 << 63) + 1, Some(ErrorKind::Corrupt))] {
+            bytes[SLOTS[1]..][..slot::LEN].copy_from_slice(&slot::slot_bytes(generation, 7));
             fs::write(&path, &bytes).unwrap();
-            let damaged =
-                read(&directory, "billing", &[5; 16]).is_err_and(|e| e.kind() == ErrorKind::Corrupt);
-            assert_eq!((damaged, open(&directory).is_err()), (refused, refused));
+            assert_eq!(read(&directory, "billing", &[5; 16]).err().map(|e| e.kind()), kind);
+            assert_eq!(open(&directory).err().map(|e| e.kind()), kind);
         }
     }
 

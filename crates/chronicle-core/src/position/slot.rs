@@ -27,7 +27,7 @@ const SPARED: usize = 72;
 const SYNCED: usize = 80;
 
 /// The highest generation that is believed: counting from there on does not come to an end.
-pub(super) const MAX_GENERATION: u64 = 1 << 63;
+const MAX_GENERATION: u64 = 1 << 63;
 
 /// How often a position without a whole slot is looked at before it is believed to be damaged.
 const LOOKS: u32 = 1000;
