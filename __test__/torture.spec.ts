@@ -11,6 +11,7 @@ import type { Finding } from '../torture/harness.ts'
 import { Ledger, Violation } from '../torture/kill/ledger.ts'
 import { callOf, textOf, typeOf } from '../torture/kill/work.mjs'
 import { Random } from '../torture/random.ts'
+import { growth, watch } from '../torture/soak.ts'
 import { overwrite, resealRecord } from './helpers/files.ts'
 import { folder, fresh, opened } from './helpers/temporary.ts'
 import { crc32 } from './reference/crc.ts'
@@ -163,4 +164,37 @@ test('the damages are those of the seed, change one file and reach every used bi
     t.is(one.what, two.what)
     t.true(one.bytes === undefined ? two.bytes === undefined : two.bytes?.equals(one.bytes))
   }
+})
+
+const whereHeldIsTold = process.platform === 'linux' ? test : test.skip
+
+whereHeldIsTold('workers that are terminated as they start to follow leave no thread behind', async (t) => {
+  const dir = join(folder(t), 'log')
+  const { samples, failure } = await watch({ dir, seed: SEED, opens: 100, every: 20, crews: 5 })
+  t.is(failure, undefined)
+  t.true(samples.at(-1)!.workers > 30)
+  t.is(growth(samples), undefined)
+})
+
+whereHeldIsTold('the soak finds what is never given back', async (t) => {
+  const soak = (leak?: 'log' | 'descriptor' | 'memory') =>
+    watch({ dir: join(folder(t), 'log'), seed: SEED, opens: 300, every: 30, crews: 0, leak })
+  const sound = await soak()
+  t.is(sound.failure, undefined)
+  t.is(growth(sound.samples), undefined)
+  for (const [leak, what] of [
+    ['log', /^\d+ descriptors and mappings of the log/],
+    ['descriptor', /^descriptors have grown/],
+    ['memory', /^external have grown/],
+  ] as const) {
+    const { samples, failure } = await soak(leak)
+    t.is(failure, undefined)
+    t.regex(growth(samples) ?? '', what)
+  }
+  const [first] = sound.samples
+  const rising = (name: 'threads' | 'mappings' | 'rss', by: number) =>
+    Array.from({ length: 9 }, (_, at) => ({ ...first!, opens: at, [name]: first![name] + at * by }))
+  t.regex(growth(rising('threads', 1)) ?? '', /^threads have grown/)
+  t.regex(growth(rising('mappings', 30)) ?? '', /^mappings have grown/)
+  t.regex(growth(rising('rss', 10 << 20)) ?? '', /^rss have grown/)
 })

@@ -11,8 +11,9 @@ import type { Finding, Harness, Summary, Task } from './harness.ts'
 import { kill } from './kill.ts'
 import { missed } from './planted.ts'
 import { powercut } from './powercut.ts'
+import { soak } from './soak.ts'
 
-const harnesses: readonly Harness[] = [kill, bitrot, forge, disk, powercut]
+const harnesses: readonly Harness[] = [kill, bitrot, forge, disk, powercut, soak]
 
 const usage = `npm run torture -- [harness...] [options]
 
@@ -22,6 +23,7 @@ ${harnesses.map(({ name, what }) => `  ${name.padEnd(10)}${what}`).join('\n')}
   --short       so much as a build takes: a few thousand cases
   --cases N     damaged or forged logs, for bitrot and forge
   --kills N     kills, for kill
+  --opens N     openings, for soak
   --runs N      logs that run out of something, for disk
   --images N    disk images, for powercut
   --points      kill: end processes at places in the core too; see docs/TESTING.md
@@ -63,6 +65,7 @@ function readOptions(): Options {
       minutes: text,
       cases: text,
       kills: text,
+      opens: text,
       runs: text,
       images: text,
       seed: text,
@@ -92,6 +95,7 @@ function readOptions(): Options {
     kill: numberOf(values.kills, 'kills'),
     disk: numberOf(values.runs, 'runs'),
     powercut: numberOf(values.images, 'images'),
+    soak: numberOf(values.opens, 'opens'),
   }
   const counts = Object.fromEntries(
     harnesses.map(({ name, short: few }) => [name, given[name] ?? (short ? few : undefined)]),

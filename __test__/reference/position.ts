@@ -35,6 +35,7 @@ export function readPosition(dir: string, name: string, id: string): Position {
   const slots = [512, 1024, 1536, 2048].flatMap((offset) => readSlot(file, offset))
   const newest = slots.toSorted((a, b) => (a.generation < b.generation ? 1 : -1))[0]
   check(newest !== undefined, 'CORRUPT', 'no slot counts', { path, offset: 512 })
+  check(newest.generation <= 2n ** 63n, 'CORRUPT', 'a generation that no reader reaches', { path })
   return { name, ...newest, holderPid: file.readUInt32LE(64) }
 }
 

@@ -136,7 +136,7 @@ impl MessageHeader {
         if (checksum == header.header_checksum || fault::planted("header.unchecked"))
             && header.flags & !(VALID | END) == 0
             && header._reserved == 0
-            && header._pad == [0; 24]
+            && (header._pad == [0; 24] || crate::fault::planted("header.reserved"))
             && header.length as usize <= MAX_PAYLOAD_LEN
             && header.seq <= MAX_SEQ + 1
         {

@@ -62,6 +62,13 @@ mod repair;
 mod retention;
 mod roll;
 mod run;
+#[cfg(all(test, shuttle))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "schedules fail by panicking, and their numbers are small"
+)]
+mod schedules;
 mod segment;
 mod slots;
 mod snapshot;

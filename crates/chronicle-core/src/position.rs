@@ -333,6 +333,20 @@ mod tests {
     }
 
     #[test]
+    fn a_generation_that_cannot_be_counted_on_from_is_refused() {
+        let (_dir, directory) = directory();
+        drop(open(&directory).unwrap());
+        let path = directory.reader("billing");
+        let mut bytes = fs::read(&path).unwrap();
+        for (generation, kind) in [(1 << 63, None), ((1 << 63) + 1, Some(ErrorKind::Corrupt))] {
+            bytes[SLOTS[1]..][..slot::LEN].copy_from_slice(&slot::slot_bytes(generation, 7));
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(read(&directory, "billing", &[5; 16]).err().map(|e| e.kind()), kind);
+            assert_eq!(open(&directory).err().map(|e| e.kind()), kind);
+        }
+    }
+
+    #[test]
     fn the_slot_that_a_prune_relies_on_stays_until_it_relies_on_a_newer_one() {
         let (_dir, directory) = directory();
         let mut position = open(&directory).unwrap();

@@ -85,7 +85,7 @@ impl SegmentHeader {
             previous_timestamp_ns: u64_at(bytes, PREVIOUS_TIMESTAMP_NS),
             epoch: u32_at(bytes, EPOCH),
         };
-        let whole = header.size.is_multiple_of(SEGMENT_ALIGN);
+        let whole = header.size.is_multiple_of(SEGMENT_ALIGN) || fault::planted("segment.unaligned");
         if header.size < MIN_LEN
             || header.size > MAX_SEGMENT_FILE_LEN
             || !whole

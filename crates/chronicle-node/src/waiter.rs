@@ -10,7 +10,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use chronicle_core::{Ticket, WaitHandle};
-use napi::bindgen_prelude::{Function, ObjectFinalize};
+use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
 use napi_derive::napi;
@@ -93,7 +93,7 @@ fn stop(thread: &ThreadCell) {
 }
 
 /// Waits for new messages and calls back on the JavaScript thread.
-#[napi(custom_finalize)]
+#[napi]
 pub struct NativeWaiter {
     thread: Rc<ThreadCell>,
     ticket: Cell<Option<Ticket>>,
@@ -149,10 +149,10 @@ impl NativeWaiter {
     }
 }
 
-impl ObjectFinalize for NativeWaiter {
-    fn finalize(self, _env: Env) -> napi::Result<()> {
+impl Drop for NativeWaiter {
+    fn drop(&mut self) {
+        // Also where it never gets to JavaScript, because the worker that asks for it is being terminated.
         self.stop();
-        Ok(())
     }
 }
 
@@ -179,7 +179,7 @@ impl Hook {
 
 impl Drop for Hook {
     fn drop(&mut self) {
-        // SAFETY: on the thread of `env`, by `close` or a finalizer, so while `env` lives. A hook that has run is gone
+        // SAFETY: on the thread of `env`, by `close` or by a drop, so while `env` lives. A hook that has run is gone
         // already, which Node.js does not mind. The share is the one of `add`.
         unsafe {
             sys::napi_remove_env_cleanup_hook(self.env, Some(end_thread), self.thread.cast_mut().cast());

@@ -9,14 +9,14 @@ use std::path::Path;
 
 use crate::region::Region;
 
-#[cfg(all(target_os = "linux", not(any(chronicle_portable, loom))))]
+#[cfg(all(target_os = "linux", not(any(chronicle_portable, loom, shuttle))))]
 mod linux;
-#[cfg(all(target_os = "linux", not(any(chronicle_portable, loom))))]
+#[cfg(all(target_os = "linux", not(any(chronicle_portable, loom, shuttle))))]
 pub(crate) use linux::*;
 
-#[cfg(any(not(target_os = "linux"), chronicle_portable, loom))]
+#[cfg(any(not(target_os = "linux"), chronicle_portable, loom, shuttle))]
 mod portable;
-#[cfg(any(not(target_os = "linux"), chronicle_portable, loom))]
+#[cfg(any(not(target_os = "linux"), chronicle_portable, loom, shuttle))]
 pub(crate) use portable::*;
 
 /// Sixteen bytes that differ from boot to boot; all zero where the boot is not known.

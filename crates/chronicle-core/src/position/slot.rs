@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::checksum::crc32;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::header::{u32_at, u64_at};
 use crate::layout::MAX_SEQ;
 use crate::region::Region;
@@ -25,6 +26,9 @@ const SPARED: usize = 72;
 /// The generation that a prune has made durable.
 const SYNCED: usize = 80;
 
+/// The highest generation that is believed: counting from there on does not come to an end.
+const MAX_GENERATION: u64 = 1 << 63;
+
 /// How often a position without a whole slot is looked at before it is believed to be damaged.
 const LOOKS: u32 = 1000;
 
@@ -40,7 +44,7 @@ pub(super) fn slot_bytes(generation: u64, next_seq: u64) -> [u8; LEN] {
 /// The generation and the seq of a slot with these bytes, if it is whole.
 pub(super) fn whole(bytes: &[u8]) -> Option<(u64, u64)> {
     let (generation, next_seq) = (u64_at(bytes, GENERATION), u64_at(bytes, NEXT_SEQ));
-    let whole = u32_at(bytes, CHECKSUM) == crc32(&bytes[..CHECKSUM]);
+    let whole = u32_at(bytes, CHECKSUM) == crc32(&bytes[..CHECKSUM]) || fault::planted("slot.unchecked");
     (whole && (1..u64::MAX).contains(&generation) && next_seq <= MAX_SEQ + 1)
         .then_some((generation, next_seq))
 }
@@ -56,10 +60,16 @@ pub(super) fn newest(region: &Region, path: &Path) -> Result<(u64, u64, usize)> 
     let slot = |slot: usize| read(region, slot).map(|(generation, next_seq)| (generation, next_seq, slot));
     // The holder may spoil one slot while another is looked at: only what stays so is damage.
     for _ in 0..LOOKS {
-        if let Some(newest) = (0..SLOTS.len()).filter_map(slot).max() {
-            return Ok(newest);
+        match (0..SLOTS.len()).filter_map(slot).max() {
+            Some(newest) if newest.0 <= MAX_GENERATION => return Ok(newest),
+            Some((generation, _, slot)) => {
+                let message = format!("no reader stores a position of generation {generation}");
+                return Err(Error::new(ErrorKind::Corrupt, message)
+                    .at_path(path)
+                    .at_offset(SLOTS[slot] as u64));
+            }
+            None => std::thread::yield_now(),
         }
-        std::thread::yield_now();
     }
     Err({
         let message = "no slot of the reader position is whole";
