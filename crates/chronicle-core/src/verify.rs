@@ -2,17 +2,22 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::chronicle::{Chronicle, Inner};
 use crate::end;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index;
 use crate::options::Options;
+use crate::platform;
 use crate::position;
 use crate::progress::Progress;
-use crate::record::{self, Place};
+use crate::record::{self, Place, Record};
 use crate::segment::Segment;
 use crate::walk::{Stop, Walk, walk_with};
+
+/// How long a writer that lives may take between naming a segment and ending the one before.
+const ROLL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a chronicle holds, and what is wrong with it.
 #[derive(Debug, Clone, Default)]
@@ -219,6 +224,9 @@ fn check_segment(
         Stop::Sealed => return Found::Sealed(place),
         Stop::Unpublished if next.is_none() && walked.batch.is_none() => return Found::End(place),
         Stop::Unpublished if next == Some(place.seq) && walked.batch.is_none() => {
+            if end_comes(inner, &segment, &place) {
+                return Found::Sealed(place);
+            }
             report.note(
                 Severity::Unfinished,
                 broken("a roll to the next segment was not finished", &segment, &end),
@@ -239,6 +247,21 @@ fn check_segment(
     report.note(Severity::Data, error);
     report.next_seq = end.seq;
     Found::Damaged
+}
+
+/// Whether the segment is ended after all: a writer that lives names the next one first.
+fn end_comes(inner: &Inner, segment: &Segment, place: &Place) -> bool {
+    let start = Instant::now();
+    loop {
+        let writes = inner.control.writer_pid().is_some_and(platform::process_runs);
+        if matches!(record::read(segment, place), Ok(Record::End)) {
+            return true;
+        }
+        if !writes || start.elapsed() > ROLL_PATIENCE {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Whether what is wrong from `seq` on is what a power cut leaves: the next opening for writing cuts it.
