@@ -1,6 +1,7 @@
 import { check, type NextOptions } from './options.ts'
-import { ENTRY_WORDS, Message, enter, place } from './message.ts'
+import { Message, enter, place } from './message.ts'
 import { sourceOf, type Range } from './reader.ts'
+import { ENTRY_WORDS, nowhere } from './run.ts'
 import type { Home, Source } from './source.ts'
 import { closed } from './errors.ts'
 
@@ -36,7 +37,7 @@ export class Cursor<T = Uint8Array> extends Message<T> {
   /** @internal */
   constructor(home: Home, range: Range) {
     const source = sourceOf(home, range)
-    super(source.run, -1)
+    super(nowhere, 0)
     this.#source = source
     this.#home = home
   }
@@ -105,6 +106,6 @@ export class Cursor<T = Uint8Array> extends Message<T> {
   #leave(): void {
     this.#next = 0
     this.#end = 0
-    stand(this, -1)
+    enter(this, nowhere)
   }
 }

@@ -1,5 +1,6 @@
-import { ENTRY_WORDS, Message, type Run } from './message.ts'
+import { Message } from './message.ts'
 import type { NativeFrom } from './options.ts'
+import { ENTRY_WORDS, type Run } from './run.ts'
 import { Source, type Home } from './source.ts'
 
 /** The part of the log that is read, and how. */

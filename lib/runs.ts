@@ -1,5 +1,5 @@
-import { ENTRY_WORDS, type Run } from './message.ts'
 import type { NativeReader } from './native.ts'
+import { ENTRY_WORDS, type Run } from './run.ts'
 
 /** Bytes of the slab that a run is copied to, and messages in its table. A larger payload gets a slab of its own. */
 const SLAB_BYTES = 64 << 10

@@ -1,5 +1,6 @@
 import { refused, type Codec } from './codecs/codec.ts'
-import type { Message, Run } from './message.ts'
+import type { Message } from './message.ts'
+import type { Run } from './run.ts'
 
 /** How the messages of a log become values. */
 export interface Decoding {

@@ -6,7 +6,7 @@ use crate::checksum::crc32;
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
-use crate::header::MessageHeader;
+use crate::header::{MessageHeader, VALID};
 use crate::index::{self, Mark};
 use crate::record::{self, Place, Record};
 use crate::run::{self, Entry};
@@ -21,8 +21,45 @@ pub(crate) struct Cursor {
     min_timestamp_ns: u64,
     /// The end of what may be looked at: before a recovery, where that will cut the log.
     pub(crate) end_seq: u64,
-    /// Places before the current one that a walk backward has found and not used yet, ascending.
-    behind: Vec<Place>,
+    /// Messages before the place that a walk backward has found and not used yet, ascending.
+    behind: Vec<Found>,
+}
+
+/// What a walk keeps of a header that it has checked.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// Where the message starts. No header from here on has a lower epoch or an earlier timestamp than its own.
+    place: Place,
+    length: u32,
+    checksum: u32,
+    batch_remaining: u32,
+    type_id: u16,
+}
+
+impl Found {
+    fn new(offset: u64, header: &MessageHeader) -> Self {
+        Self {
+            place: Place { offset, seq: header.seq, epoch: header.epoch, timestamp_ns: header.timestamp_ns },
+            length: header.length,
+            checksum: header.checksum,
+            batch_remaining: header.batch_remaining,
+            type_id: header.type_id,
+        }
+    }
+
+    fn header(&self) -> MessageHeader {
+        MessageHeader {
+            seq: self.place.seq,
+            timestamp_ns: self.place.timestamp_ns,
+            length: self.length,
+            checksum: self.checksum,
+            type_id: self.type_id,
+            flags: VALID,
+            batch_remaining: self.batch_remaining,
+            epoch: self.place.epoch,
+            ..MessageHeader::default()
+        }
+    }
 }
 
 impl Cursor {
@@ -163,18 +200,9 @@ impl Cursor {
     /// Steps before the last message in front of the place. Returns its header, or `None` at the first message that is left.
     pub(crate) fn step_back(&mut self, inner: &Inner) -> Result<Option<MessageHeader>> {
         loop {
-            if let Some(place) = self.behind.pop() {
-                let error = match record::read(&self.segment, &place) {
-                    Ok(Record::Message(header)) => {
-                        (self.place, self.min_seq) = (place, 0);
-                        return Ok(Some(header));
-                    }
-                    Ok(_) => record::vanished(&self.segment, &place),
-                    Err(e) => e,
-                };
-                // It must come again, and not be stepped over.
-                self.behind.push(place);
-                return Err(error);
+            if let Some(found) = self.behind.pop() {
+                (self.place, self.min_seq) = (found.place, 0);
+                return Ok(Some(found.header()));
             }
             if !self.look_back(inner)? {
                 return Ok(None);
@@ -182,7 +210,7 @@ impl Cursor {
         }
     }
 
-    /// Finds the places of the messages between an earlier mark and this place. False where the log begins.
+    /// Finds the messages between an earlier mark and this place. False where the log begins.
     fn look_back(&mut self, inner: &Inner) -> Result<bool> {
         let target = self.place.seq;
         let mut segment = Arc::clone(&self.segment);
@@ -195,11 +223,11 @@ impl Cursor {
             segment = inner.segment(bases[before - 1])?;
         }
         let mut place = index::seek(&inner.directory, &segment, |mark| mark.seq < target);
-        let mut found = Vec::new();
+        let mut found = std::mem::take(&mut self.behind);
         while place.seq < target {
             match record::read(&segment, &place)? {
                 Record::Message(header) => {
-                    found.push(place);
+                    found.push(Found::new(place.offset, &header));
                     place = place.after(&header);
                 }
                 Record::End => return Err(inner.missing(place.seq)),
@@ -213,7 +241,7 @@ impl Cursor {
 
     /// Gives a message back that [`step_back`](Self::step_back) has found and nobody has taken.
     pub(crate) fn undo_step_back(&mut self, header: &MessageHeader) {
-        self.behind.push(self.place);
+        self.behind.push(Found::new(self.place.offset, header));
         self.place = self.place.after(header);
     }
 
