@@ -65,7 +65,8 @@ export class MmapFile {
   /**
    * A copy of the bytes from `offset` (default: `0`) up to `end` (default: the length of the file).
    *
-   * @throws {@link ChronicleError} `ERR_CHRONICLE_OUT_OF_BOUNDS` when they are not all inside.
+   * @throws {@link ChronicleError} `ERR_CHRONICLE_OUT_OF_BOUNDS` when they are not all inside; `ERR_CHRONICLE_TRUNCATED` when another program has
+   * truncated the file, and `ERR_CHRONICLE_IO` when the disk has lost a page of it.
    */
   slice(offset = 0, end = this.length): Uint8Array {
     checkCount(offset, 'offset')
@@ -77,6 +78,7 @@ export class MmapFile {
    * Copies `bytes` into the file, beginning at `offset`.
    *
    * @throws {@link ChronicleError} `ERR_CHRONICLE_OUT_OF_BOUNDS` when they do not all fit; nothing is written then.
+   * `ERR_CHRONICLE_TRUNCATED` and `ERR_CHRONICLE_IO` as {@link slice}.
    */
   write(offset: number, bytes: Uint8Array): void {
     checkCount(offset, 'offset')

@@ -5,6 +5,7 @@ import { Chronicle } from '../../index.ts'
 import { enduringReaders, enduringWriter } from './endurance.ts'
 import { idle } from './idle.ts'
 import { holdWithChild, race } from './locks.ts'
+import { untilError, ways } from './lost.ts'
 import { handleForever, holdName } from './named.ts'
 import { Sum, payloadOf, typeOf } from './payloads.ts'
 
@@ -169,6 +170,18 @@ const tasks: Record<string, () => void | Promise<void>> = {
   'enduring tail': () => endure('tail'),
   'enduring cursor': () => endure('cursor'),
   'enduring poll': () => endure('poll'),
+}
+
+for (const way of Object.keys(ways) as (keyof typeof ways)[]) {
+  tasks[`lost ${way}`] = async () => {
+    let told = false
+    const ready = () => {
+      if (!told) say({ ready: true })
+      told = true
+    }
+    say(await untilError(dir, way, ready))
+    process.disconnect?.()
+  }
 }
 
 await tasks[task]!()

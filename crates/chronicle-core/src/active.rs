@@ -15,13 +15,15 @@ use crate::segment::Segment;
 pub(crate) struct Active {
     pub(crate) segment: Segment,
     end: AtomicU64,
+    next_seq: AtomicU64,
     /// For the index; the appender adds one a stride, the helper thread writes them to the file.
     marks: Mutex<Vec<Mark>>,
 }
 
 impl Active {
-    pub(crate) fn new(segment: Segment, end: u64, marks: Vec<Mark>) -> Self {
-        Self { segment, end: AtomicU64::new(end), marks: Mutex::new(marks) }
+    pub(crate) fn new(segment: Segment, end: u64, next_seq: u64, marks: Vec<Mark>) -> Self {
+        let (end, next_seq) = (AtomicU64::new(end), AtomicU64::new(next_seq));
+        Self { segment, end, next_seq, marks: Mutex::new(marks) }
     }
 
     pub(crate) fn marks(&self) -> MutexGuard<'_, Vec<Mark>> {
@@ -34,10 +36,19 @@ impl Active {
         self.end.load(Ordering::Acquire)
     }
 
-    /// Stored by the appender after the records before it. Pairs with the `Acquire` load of [`end`](Self::end).
+    /// The seq of the next record: all before it lie in front of an [`end`](Self::end) that is looked at later. Flushes go by it and
+    /// not by the word in `control`, which other programs can write to.
     #[inline]
-    pub(crate) fn set_end(&self, end: u64) {
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.next_seq.load(Ordering::Acquire)
+    }
+
+    /// Stored by the appender after the records before it. Pairs with the `Acquire` loads of [`end`](Self::end) and
+    /// [`next_seq`](Self::next_seq).
+    #[inline]
+    pub(crate) fn set_end(&self, end: u64, next_seq: u64) {
         self.end.store(end, Ordering::Release);
+        self.next_seq.store(next_seq, Ordering::Release);
     }
 
     /// Waits until the bytes of `from..to` are on the disk.

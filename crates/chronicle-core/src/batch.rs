@@ -43,6 +43,7 @@ impl Writer {
         let first = self.next_seq();
         let first_word = self.write_batch(payloads, items);
         fault::point("batch.written");
+        self.check_pages()?;
         let region = self.region();
         wait::publish(region.word32(self.offset() + COMMIT_WORD), first_word);
         self.advance(needed, count)?;

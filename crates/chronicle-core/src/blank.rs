@@ -69,7 +69,7 @@ impl Blank {
         if path.exists() {
             return Err(Error::new(ErrorKind::Corrupt, "the next segment exists already").at_path(&path));
         }
-        let header = self.write_header(id, base_seq, previous_timestamp_ns, epoch);
+        let header = self.write_header(id, base_seq, previous_timestamp_ns, epoch)?;
         rename(&self.path, &path)?;
         Ok(Segment::new(header, self.region, path, Some(self.file)))
     }
@@ -85,7 +85,8 @@ impl Blank {
         place: &Place,
         mode: u32,
     ) -> Result<Segment> {
-        let header = self.write_header(&old.header.chronicle_id, place.seq, place.timestamp_ns, place.epoch);
+        let header =
+            self.write_header(&old.header.chronicle_id, place.seq, place.timestamp_ns, place.epoch)?;
         let path = old.path.clone();
         // The old header is on the disk, so the new one must be before it takes the name.
         if !fault::planted("replace.unflushed") {
@@ -110,7 +111,7 @@ impl Blank {
         base_seq: u64,
         previous_timestamp_ns: u64,
         epoch: u32,
-    ) -> SegmentHeader {
+    ) -> Result<SegmentHeader> {
         let header = SegmentHeader {
             chronicle_id: *id,
             base_seq,
@@ -120,7 +121,8 @@ impl Blank {
             epoch,
         };
         self.region.copy_in(0, &header.to_bytes());
-        header
+        self.region.intact(&self.path)?;
+        Ok(header)
     }
 
     /// Removes the file: the segment is not needed.

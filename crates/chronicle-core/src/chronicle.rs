@@ -162,9 +162,12 @@ impl Chronicle {
     }
 
     /// Every message below this seq survives a power cut.
-    #[must_use]
-    pub fn durable_seq(&self) -> u64 {
-        self.inner.control.durable()
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] or [`ErrorKind::Io`] when the page was lost that says so.
+    pub fn durable_seq(&self) -> Result<u64> {
+        let durable = self.inner.control.durable();
+        self.inner.control.intact().map(|()| durable)
     }
 
     /// The directory of the chronicle.
@@ -224,6 +227,7 @@ impl Chronicle {
 impl Inner {
     pub(crate) fn first_seq(&self) -> Result<u64> {
         let left = self.control.first_seq();
+        self.control.intact()?;
         // Between the two looks a prune may have gone on.
         if self.directory.segment(left).exists() { Ok(left) } else { self.bases().map(|bases| bases[0]) }
     }
@@ -232,6 +236,7 @@ impl Inner {
     pub(crate) fn bases(&self) -> Result<Vec<u64>> {
         loop {
             let left = self.control.first_seq();
+            self.control.intact()?;
             let mut bases = self.directory.segments()?;
             // What stands before it was pruned, and its removal did not come off or was lost in a power cut.
             if let Ok(first) = bases.binary_search(&left) {
@@ -264,7 +269,8 @@ impl Inner {
     }
 
     pub(crate) fn next_seq(&self) -> Result<u64> {
-        Ok(self.unrecovered_end()?.unwrap_or_else(|| self.control.head()))
+        let next_seq = self.unrecovered_end()?.unwrap_or_else(|| self.control.head());
+        self.control.intact().map(|()| next_seq)
     }
 
     /// Where the log ends when no writer has recovered it in this boot: only the records themselves say so then.

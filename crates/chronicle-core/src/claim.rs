@@ -124,6 +124,7 @@ impl Writer {
             epoch: place.epoch,
             ..MessageHeader::default()
         };
+        self.check_pages()?;
         self.claimed = None;
         self.open_limit();
         self.publish(&header)

@@ -13,7 +13,7 @@ use crate::header::{u32_at, u64_at};
 use crate::layout::{CONTROL_LEN, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, SEGMENT_ALIGN};
 use crate::platform::{self, BootId};
 use crate::preamble::{self, ChronicleId, PREAMBLE_LEN};
-use crate::region::Region;
+use crate::region::{self, Region};
 use crate::slots::Slots;
 use crate::sync::Ordering;
 use crate::wait;
@@ -132,7 +132,22 @@ impl Control {
         }
         let mut bytes = [0; IDENTITY_LEN];
         self.region.copy_out(0, &mut bytes);
+        self.check_whole()?;
         preamble::check_features(&bytes, true, &self.path)
+    }
+
+    /// Refuses what its words said once its page was lost; see [`Region::intact`].
+    #[inline]
+    pub(crate) fn intact(&self) -> Result<()> {
+        self.region.intact(&self.path)
+    }
+
+    /// The same, and asks the kernel whether the file still has its length: behind the end of a file, the rest of a page reads as zeros.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        self.intact()?;
+        let len =
+            self.file.metadata().map_err(|e| Error::io("look at the control file", &self.path, &e))?.len();
+        if len < CONTROL_LEN as u64 { Err(region::lost(&self.path, CONTROL_LEN)) } else { Ok(()) }
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {

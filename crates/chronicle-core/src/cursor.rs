@@ -165,6 +165,7 @@ impl Cursor {
         self.segment.region.copy_out(self.place.payload_offset(), payload);
         let actual = crc32(payload);
         if actual != header.checksum && !fault::planted("payload.unchecked") {
+            self.segment.intact().map_err(|e| e.at_offset(self.place.offset).at_seq(header.seq))?;
             return Err(record::locate(header.payload_mismatch(actual), &self.segment, &self.place));
         }
         Ok(())

@@ -13,6 +13,7 @@ use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::observer::Event;
+use crate::segment::header_of;
 
 /// Asks for flushes of what one [`Writer`](crate::Writer) has appended. Clones may be used from any thread.
 #[derive(Debug, Clone)]
@@ -73,6 +74,16 @@ impl Dirty {
 /// grow with the time since the last flush.
 const MAX_DIRTY: usize = 64;
 
+const FAILED: &str = "a flush failed";
+
+impl State {
+    /// One more than the last seq that was published.
+    fn next_seq(&self) -> u64 {
+        // The segment that is appended to is always among them.
+        self.dirty.back().map_or(self.durable, |dirty| dirty.active.next_seq())
+    }
+}
+
 impl Durability {
     pub(crate) fn new(inner: &Arc<Inner>, active: Arc<Active>, unflushed: Option<u64>, durable: u64) -> Self {
         let dirty = VecDeque::from([Dirty { active, flushed: 0, named: false }]);
@@ -101,8 +112,8 @@ impl Durability {
                 "this process was forked from the one that opened the chronicle, which alone may flush";
             return Err(Error::new(ErrorKind::Forked, message));
         }
-        let target = self.shared.inner.control.head();
         let mut state = self.lock();
+        let target = state.next_seq();
         loop {
             if let Some(failure) = &state.failure {
                 return Err(failure.clone());
@@ -177,15 +188,15 @@ impl Durability {
         while state.flushing {
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.closed_at = Some(self.shared.inner.control.head());
+        state.closed_at = Some(state.next_seq());
         drop(state);
         self.shared.changed.notify_all();
     }
 
     /// Flushes for everybody: the state is unlocked meanwhile, so appends and rolls go on.
     fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        // The head is read before the segments and their ends: all messages below it lie in front of those ends.
-        let head = self.shared.inner.control.head();
+        // Read before the ends of the segments: all messages below it lie in front of those ends.
+        let head = state.next_seq();
         let mut work: Vec<Dirty> = state.dirty.iter().cloned().collect();
         let Some(newest) = work.pop() else {
             // The segment that is appended to is always among them.
@@ -201,6 +212,8 @@ impl Durability {
         let observer = &self.shared.inner.observer;
         let started = observer.started();
         let outcome = self.flush(unflushed, &work, newest);
+        // Who comes later finds the durable point there, or nothing.
+        let outcome = outcome.and_then(|done| self.shared.inner.control.check_whole().map(|()| done));
         let mut state = self.lock();
         state.flushing = false;
         match outcome {
@@ -222,15 +235,29 @@ impl Durability {
                 let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
                 observer.tell(|| Event::Synced { durable_seq: head, nanos });
             }
-            Err(e) => self.poison(&mut state, &e),
+            Err(e) => self.poison(&mut state, FAILED, &e),
         }
         self.shared.changed.notify_all();
         state
     }
 
-    /// A flush failed: nothing more is appended through this writer, and the next one writes everything again.
-    fn poison(&self, state: &mut State, error: &Error) {
-        let message = format!("a flush failed, so nothing more can be promised: {}", error.message());
+    /// A page was lost that the appender has stored to. Returns what every call of this writer gets from now on.
+    #[cold]
+    pub(crate) fn lose(&self, error: &Error) -> Error {
+        let mut state = self.lock();
+        if state.failure.is_none() {
+            self.poison(&mut state, "a page was lost", error);
+        }
+        drop(state);
+        // Readers sleep before such a page, perhaps: whoever looks gets the error too.
+        self.shared.inner.control.notify();
+        self.shared.changed.notify_all();
+        self.failure()
+    }
+
+    /// Nothing more is appended through this writer, and the next one writes everything again.
+    fn poison(&self, state: &mut State, what: &str, error: &Error) {
+        let message = format!("{what}, so nothing more can be promised: {}", error.message());
         let mut failure = Error::new(ErrorKind::Poisoned, message);
         if let Some(path) = error.path() {
             failure = failure.at_path(path);
@@ -273,6 +300,11 @@ impl Durability {
                 // Pruned meanwhile.
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
                 opened => disk::sync(&opened?).map_err(|e| Error::io("sync the segment", &path, &e))?,
+            }
+            // Truncated by somebody, it was flushed without an error.
+            match header_of(directory, base) {
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                header => header.map(|_| ())?,
             }
         }
         Ok(())
@@ -329,7 +361,7 @@ impl Durability {
                 return;
             }
             if let Err(e) = self.shared.inner.control.flush() {
-                self.poison(&mut self.lock(), &e);
+                self.poison(&mut self.lock(), FAILED, &e);
                 return;
             }
         }

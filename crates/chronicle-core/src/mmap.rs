@@ -10,12 +10,14 @@ use crate::directory::{create_new, open_regular};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::FileId;
+use crate::platform::guard::{Guard, hit};
+use crate::region;
 
 /// A file of fixed length, mapped for reading and writing, that this handle owns alone.
 ///
 /// The kernel's exclusive lock is held for the life of the handle, so two handles never share a file, in whatever
-/// process they are. The length never changes. A program that ignores the lock and truncates the file under the mapping makes
-/// a later access fault, as with every memory-mapped file; the log itself does not use this type.
+/// process they are. The length never changes. Where a program ignores the lock and truncates the file under the mapping, or the disk
+/// fails, zeros stand in the place of the lost pages, and [`intact`](Self::intact) and the calls that can fail say so.
 ///
 /// ```
 /// use chronicle_core::MmapFile;
@@ -29,6 +31,8 @@ use crate::fault::FileId;
 /// ```
 #[derive(Debug)]
 pub struct MmapFile {
+    // Dropped before the range is unmapped.
+    guard: Guard,
     // Unmapped before the lock goes with the file.
     map: MmapMut,
     file: File,
@@ -86,7 +90,9 @@ impl MmapFile {
         // SAFETY: the file is locked for this handle alone, and its length was read under the lock.
         let map = unsafe { MmapOptions::new().len(len).map_mut(&file) };
         let map = map.map_err(|e| Error::io("map the file", path, &e))?;
-        Ok(Self { map, file, len, path: path.to_owned() })
+        let guard = Guard::new(map.as_ptr(), len, true);
+        let guard = guard.map_err(|e| Error::io("guard the mapping", path, &e))?;
+        Ok(Self { guard, map, file, len, path: path.to_owned() })
     }
 
     /// The bytes of the file.
@@ -125,10 +131,26 @@ impl MmapFile {
         &mut self.map
     }
 
+    /// Refuses what was read from the file or written to it before, if it was not the file's. To be asked behind the access.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] when the file is shorter than the mapping, [`ErrorKind::Io`] when a page was lost in another way.
+    pub fn intact(&self) -> Result<()> {
+        let file = self.file.metadata().map_err(|e| Error::io("look at the file", &self.path, &e))?;
+        if file.len() < self.len as u64 || self.broken() {
+            return Err(region::lost(&self.path, self.len));
+        }
+        Ok(())
+    }
+
+    fn broken(&self) -> bool {
+        hit() && self.guard.broken()
+    }
+
     /// `len` bytes at `offset`.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfBounds`] when they are not all inside, overflow included.
+    /// [`ErrorKind::OutOfBounds`] when they are not all inside, overflow included; those of [`intact`](Self::intact) once a page was lost.
     pub fn range(&self, offset: usize, len: usize) -> Result<&[u8]> {
         self.check(offset, len)?;
         Ok(&self.map[offset..offset + len])
@@ -137,7 +159,7 @@ impl MmapFile {
     /// `len` bytes at `offset`, to write to.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfBounds`] when they are not all inside, overflow included.
+    /// As [`range`](Self::range).
     pub fn range_mut(&mut self, offset: usize, len: usize) -> Result<&mut [u8]> {
         self.check(offset, len)?;
         Ok(&mut self.map[offset..offset + len])
@@ -146,23 +168,28 @@ impl MmapFile {
     /// Waits until the whole file is on the disk.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when the disk fails.
+    /// [`ErrorKind::Io`] when the disk fails; those of [`intact`](Self::intact).
     pub fn flush(&self) -> Result<()> {
         disk::flush(FileId::of(&self.file), 0, self.len, || self.map.flush())
-            .map_err(|e| Error::io("flush the file", &self.path, &e))
+            .map_err(|e| Error::io("flush the file", &self.path, &e))?;
+        self.intact()
     }
 
     /// Waits until the pages that hold `len` bytes at `offset` are on the disk.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfBounds`] when they are not all inside, [`ErrorKind::Io`] when the disk fails.
+    /// [`ErrorKind::OutOfBounds`] when they are not all inside, [`ErrorKind::Io`] when the disk fails; those of [`intact`](Self::intact).
     pub fn flush_range(&self, offset: usize, len: usize) -> Result<()> {
         self.check(offset, len)?;
         disk::flush(FileId::of(&self.file), offset, len, || self.map.flush_range(offset, len))
-            .map_err(|e| Error::io("flush the file", &self.path, &e))
+            .map_err(|e| Error::io("flush the file", &self.path, &e))?;
+        self.intact()
     }
 
     fn check(&self, offset: usize, len: usize) -> Result<()> {
+        if self.broken() {
+            return Err(region::lost(&self.path, self.len));
+        }
         if offset.checked_add(len).is_some_and(|end| end <= self.len) {
             return Ok(());
         }

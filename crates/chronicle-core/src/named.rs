@@ -58,7 +58,7 @@ impl Chronicle {
                 Err(e)
                     if e.kind() == ErrorKind::Gap && created.get() && !matches!(new_from, From::Seq(_)) =>
                 {
-                    position.store(start()?);
+                    position.store(start()?)?;
                     position.flush()?;
                 }
                 other => break other?,
@@ -112,7 +112,7 @@ impl Chronicle {
         }
         let id = &inner.control.identity.chronicle_id;
         let mut position = Position::open(&inner.directory, name, id, inner.options.mode, || Ok(next_seq))?;
-        position.store(next_seq);
+        position.store(next_seq)?;
         position.flush()
     }
 }
@@ -134,7 +134,7 @@ impl Reader {
             return Err(Error::invalid(format!("message {seq} was not read yet: the next one is {read}")));
         }
         if seq >= position.next_seq() {
-            position.store(seq + 1);
+            position.store(seq + 1)?;
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ pub(crate) fn move_back(inner: &Inner, position: &mut Position) -> Result<bool> 
     if position.next_seq() <= head {
         return Ok(false);
     }
-    position.store(head);
+    position.store(head)?;
     position.flush()?;
     Ok(true)
 }

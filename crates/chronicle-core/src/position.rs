@@ -144,13 +144,15 @@ impl Position {
     }
 
     /// Stores a position. It outlives this process from here on, and a power cut from [`flush`](Self::flush) on.
-    pub(crate) fn store(&mut self, next_seq: u64) {
+    pub(crate) fn store(&mut self, next_seq: u64) -> Result<()> {
         self.generation += 1;
         if !fault::planted("position.overwritten") {
             self.newest = slot::take(&self.region, self.newest, self.durable.load(Ordering::Relaxed));
         }
         slot::store(&self.region, self.newest, self.generation, next_seq);
+        self.region.intact(&self.path)?;
         self.next_seq = next_seq;
+        Ok(())
     }
 
     /// Waits until the position is on the disk.
@@ -198,7 +200,9 @@ pub(crate) fn sync(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
         Region::map_mut(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
     check_identity(&region, &path, id, true)?;
     let generation = slot::spare(&region, &path)?;
-    disk::sync(&file).map_err(|e| Error::io("sync the reader position", &path, &e))?;
+    disk::sync(&file)
+        .and_then(|()| region.check_flushed(&file))
+        .map_err(|e| Error::io("sync the reader position", &path, &e))?;
     slot::synced(&region, generation);
     Ok(())
 }
@@ -298,7 +302,7 @@ mod tests {
         let mut position = open(&directory).unwrap();
         assert_eq!(position.next_seq(), 3);
         for seq in 4..10 {
-            position.store(seq);
+            position.store(seq).unwrap();
             assert_eq!(read(&directory, "billing", &[5; 16]).unwrap().next_seq, seq);
         }
         let error = open(&directory).unwrap_err();
@@ -314,8 +318,8 @@ mod tests {
     fn a_spoilt_slot_leaves_the_one_before() {
         let (_dir, directory) = directory();
         let mut position = open(&directory).unwrap();
-        position.store(4);
-        position.store(5);
+        position.store(4).unwrap();
+        position.store(5).unwrap();
         drop(position);
         let path = directory.reader("billing");
         let good = fs::read(&path).unwrap();
@@ -352,11 +356,11 @@ mod tests {
         let mut position = open(&directory).unwrap();
         let path = directory.reader("billing");
         for round in 1..5 {
-            position.store(round * 10);
+            position.store(round * 10).unwrap();
             let (at, stored) = (SLOTS[position.newest], fs::read(&path).unwrap());
             sync(&directory, "billing", &[5; 16]).unwrap();
             for seq in 1..8 {
-                position.store(round * 10 + seq);
+                position.store(round * 10 + seq).unwrap();
                 assert_eq!(fs::read(&path).unwrap()[at..at + 512], stored[at..at + 512]);
                 assert_eq!(read(&directory, "billing", &[5; 16]).unwrap().next_seq, round * 10 + seq);
             }
@@ -368,7 +372,7 @@ mod tests {
         let (_dir, directory) = directory();
         let mut position = open(&directory).unwrap();
         let path = directory.reader("billing");
-        let storing = std::thread::spawn(move || (4..400_000).for_each(|seq| position.store(seq)));
+        let storing = std::thread::spawn(move || (4..400_000).for_each(|seq| position.store(seq).unwrap()));
         while !storing.is_finished() {
             sync(&directory, "billing", &[5; 16]).unwrap();
             for _ in 0..20 {
@@ -390,7 +394,7 @@ mod tests {
             let durable = fs::read(&path).unwrap();
             let at = SLOTS[position.newest];
             for seq in 0..5 {
-                position.store(round * 10 + seq);
+                position.store(round * 10 + seq).unwrap();
                 assert_eq!(fs::read(&path).unwrap()[at..at + 512], durable[at..at + 512]);
             }
             position.flush().unwrap();

@@ -39,6 +39,7 @@ pub(crate) fn copy_tail(
         write_tail(segment, place, &file)
             .and_then(|()| disk::sync(&file))
             .map_err(|e| Error::io("copy the cut bytes", path, &e))
+            .and_then(|()| segment.intact())
     })
 }
 

@@ -16,6 +16,9 @@ use crate::waiter::WaitHandle;
 /// How long a reader looks for a message before it sleeps, when they come fast.
 const MAX_SPIN: Duration = Duration::from_micros(300);
 
+/// How long it sleeps before it looks whether the words that would wake it are still there.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+
 /// Where a reader starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
@@ -186,6 +189,9 @@ impl Reader {
             used = entries[count].slab_end();
             count += 1;
         }
+        if count == 0 {
+            self.inner.control.intact()?;
+        }
         Ok(Run { count, need: 0 })
     }
 
@@ -266,6 +272,7 @@ impl Reader {
         let handle = WaitHandle::new(&self.inner);
         loop {
             let ticket = handle.ticket();
+            self.inner.control.intact()?;
             if self.peek()?.is_some() {
                 return Ok(true);
             }
@@ -273,7 +280,7 @@ impl Reader {
             if left.is_zero() {
                 return Ok(false);
             }
-            handle.wait(ticket, left);
+            handle.wait(ticket, left.min(MAX_SLEEP));
         }
     }
 
@@ -281,6 +288,7 @@ impl Reader {
     /// or a durable point beyond it, said by any, means that a record was lost.
     #[cold]
     pub(crate) fn head_is_behind(&mut self) -> Result<bool> {
+        self.inner.control.intact()?;
         // Looking at the head takes its cache line from the writer: a spinning reader does so once in a while only.
         let look = self.idle.is_multiple_of(4096);
         self.idle = self.idle.wrapping_add(1);

@@ -70,7 +70,11 @@ pub(crate) fn read(segment: &Segment, place: &Place) -> Result<Record> {
     let offset = place.offset as usize;
     let word = wait::published(segment.region.word32(offset + COMMIT_WORD));
     if word & COMMIT_VALID == 0 {
-        return if word == 0 { Ok(Record::Unpublished) } else { Err(half_published(segment, place)) };
+        if word != 0 {
+            return Err(half_published(segment, place));
+        }
+        // Zeros may stand there because the page was lost.
+        return segment.intact().map(|()| Record::Unpublished).map_err(|e| at_place(e, place));
     }
     let header = MessageHeader::from_bytes(&segment.region.header_bytes(offset))
         .map_err(|e| locate(e, segment, place))?;
@@ -118,6 +122,12 @@ pub(crate) fn checksum_through(buffer: &mut [u8], region: &Region, mut offset: u
 #[cold]
 pub(crate) fn locate(error: Error, segment: &Segment, place: &Place) -> Error {
     error.at_path(&segment.path).at_offset(place.offset).at_seq(place.seq)
+}
+
+/// Adds which record could not be read to an error about its file.
+#[cold]
+fn at_place(error: Error, place: &Place) -> Error {
+    error.at_offset(place.offset).at_seq(place.seq)
 }
 
 /// A segment whose first record would go back behind the last one of the segment before it.

@@ -82,6 +82,8 @@ fn recover_from(inner: &Inner) -> Result<Recovered> {
     let control = &inner.control;
     let (bases, same_boot, durable) = (inner.bases()?, control.same_boot(), control.stored_durable());
     let promised = if same_boot { durable.max(control.head()) } else { durable };
+    // What is promised decides what may be cut.
+    control.check_whole()?;
     let report = RecoveryReport { same_boot, ..RecoveryReport::default() };
     let unsure = bases.partition_point(|&base| base < durable).saturating_sub(1);
     let mut recovery =
@@ -177,6 +179,7 @@ impl Recovery<'_> {
             self.changed = true;
         }
         fault::point("recovery.quarantined");
+        segment.intact()?;
         segment.zero_from(place.offset)?;
         fault::point("recovery.zeroed");
         Ok((segment, place))
@@ -282,6 +285,7 @@ impl Recovery<'_> {
         control.set_live(place.epoch);
         fault::point("recovery.settled");
         control.notify();
+        active.intact().and_then(|()| control.check_whole())?;
         let sealed = &self.bases[..self.bases.len() - 1];
         let unindexed = self.inner.directory.unindexed(sealed)?;
         Ok(Recovered { active, place, unflushed, marks: self.marks, unindexed, report: self.report })
@@ -326,7 +330,7 @@ impl Recovery<'_> {
             }
             match Position::open(&inner.directory, &name, id, inner.options.mode, || Ok(head)) {
                 Ok(mut position) => {
-                    position.store(head);
+                    position.store(head)?;
                     position.flush()?;
                     self.report.moved_readers.push(name);
                 }

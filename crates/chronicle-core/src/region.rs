@@ -1,20 +1,25 @@
 //! Memory that other processes map too: words are atomics, bytes are copied in and out, and no slice of it is ever made.
 #![expect(unsafe_code, reason = "mapped memory is reached through its address")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::path::Path;
 
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::disk;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fault::FileId;
 use crate::layout::HEADER_LEN;
 use crate::platform;
+use crate::platform::guard::{Guard, hit};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// A shared mapping of the first `len` bytes of a file that is at least that long.
 #[derive(Debug)]
 pub(crate) struct Region {
+    // Dropped before the range is unmapped.
+    guard: Guard,
     map: MmapRaw,
     file: FileId,
     writable: bool,
@@ -24,13 +29,18 @@ impl Region {
     /// Maps `len` bytes for reading and writing. The caller has checked that the file is that long.
     pub(crate) fn map_mut(file: &File, len: usize) -> io::Result<Self> {
         let map = MmapOptions::new().len(len).map_raw(file)?;
-        Ok(Self { map, file: FileId::of(file), writable: true })
+        Ok(Self { guard: Guard::new(map.as_ptr(), len, true)?, map, file: FileId::of(file), writable: true })
     }
 
     /// Maps `len` bytes for reading. The caller has checked that the file is that long.
     pub(crate) fn map(file: &File, len: usize) -> io::Result<Self> {
         let map = MmapOptions::new().len(len).map_raw_read_only(file)?;
-        Ok(Self { map, file: FileId::of(file), writable: false })
+        Ok(Self {
+            guard: Guard::new(map.as_ptr(), len, false)?,
+            map,
+            file: FileId::of(file),
+            writable: false,
+        })
     }
 
     /// Maps `len` bytes privately: what this process stores there it keeps to itself, and does not see change any more. The caller
@@ -135,6 +145,29 @@ impl Region {
         disk::flush(self.file, offset, len, || self.map.flush_range(offset, len))
     }
 
+    /// Refuses what was read or stored here once a page was lost: zeros stand in its place, which no file holds. To be asked behind
+    /// the access and before anything is believed that zeros could say.
+    #[inline]
+    pub(crate) fn intact(&self, path: &Path) -> Result<()> {
+        if hit() && self.broken() { Err(lost(path, self.len())) } else { Ok(()) }
+    }
+
+    /// Whether a page was lost.
+    pub(crate) fn broken(&self) -> bool {
+        self.guard.broken()
+    }
+
+    /// Refuses a flush as long as not all that is mapped is in the file: a page behind its end is flushed to nowhere, without an error.
+    pub(crate) fn check_flushed(&self, file: &File) -> io::Result<()> {
+        if self.broken() {
+            return Err(io::Error::other(LOST));
+        }
+        if file.metadata()?.len() < self.len() as u64 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, CUT));
+        }
+        Ok(())
+    }
+
     /// Makes the pages of `offset..offset + len` resident, as far as they are inside.
     pub(crate) fn populate(&self, offset: usize, len: usize) {
         if offset < self.len() {
@@ -145,5 +178,20 @@ impl Region {
     #[inline]
     fn holds(&self, offset: usize, len: usize) -> bool {
         offset <= self.len() && len <= self.len() - offset
+    }
+}
+
+const CUT: &str = "the file was truncated while it was mapped";
+const LOST: &str =
+    "a page of the mapped file was lost: it was truncated meanwhile, or the disk failed or is full";
+
+/// A mapping of `len` bytes of the file at `path` that lacks a page.
+#[cold]
+pub(crate) fn lost(path: &Path, len: usize) -> Error {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() < len as u64 => {
+            Error::new(ErrorKind::Truncated, CUT).at_path(path).at_offset(metadata.len())
+        }
+        _ => Error::new(ErrorKind::Io, LOST).at_path(path),
     }
 }

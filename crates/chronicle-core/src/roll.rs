@@ -64,8 +64,9 @@ impl Writer {
         fault::point("roll.named");
         publish_end(&self.active, &self.place);
         fault::point("roll.ended");
+        self.check_pages()?;
         self.inner.observer.tell(|| Event::Rolled { base_seq: place.seq, bytes: next.end() });
-        let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64, Vec::new()));
+        let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64, place.seq, Vec::new()));
         self.durability.follow(Arc::clone(&active));
         self.preparer.follow(Arc::clone(&active));
         self.place.offset = SEGMENT_HEADER_LEN as u64;
@@ -108,5 +109,5 @@ impl Writer {
 fn publish_end(active: &Active, place: &Place) {
     let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
     publish_record(&active.segment.region, place.offset, &end);
-    active.set_end(place.offset + HEADER_LEN as u64);
+    active.set_end(place.offset + HEADER_LEN as u64, place.seq);
 }

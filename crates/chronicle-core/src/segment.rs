@@ -188,9 +188,16 @@ impl Segment {
         self.header.size
     }
 
+    /// Refuses what was read or stored here once a page was lost; see [`Region::intact`].
+    #[inline]
+    pub(crate) fn intact(&self) -> Result<()> {
+        self.region.intact(&self.path)
+    }
+
     /// Waits until the whole file, its length and blocks are on the disk.
     pub(crate) fn sync(&self) -> Result<()> {
-        let synced = self.file.as_ref().map_or(Ok(()), disk::sync);
+        let Some(file) = &self.file else { return Ok(()) };
+        let synced = disk::sync(file).and_then(|()| self.region.check_flushed(file));
         synced.map_err(|e| Error::io("sync the segment", &self.path, &e))
     }
 
@@ -211,7 +218,7 @@ impl Segment {
                 .map_err(|e| Error::io("allocate the segment's tail", &self.path, &e))?;
             self.store_zeros(from);
         }
-        Ok(())
+        self.intact()
     }
 
     /// Stores zeros to the blocks behind `from` that hold anything else: most hold nothing, and stay clean.

@@ -19,7 +19,7 @@ use crate::options::Options;
 use crate::position::{self, Position};
 use crate::progress::Progress;
 use crate::record::{self, Place, Record};
-use crate::segment::Segment;
+use crate::segment::{self, Segment};
 use crate::writer::offset_in_map;
 
 /// Files are copied in steps of this, a multiple of every block size, so that the system can share the blocks.
@@ -162,6 +162,8 @@ impl Copying<'_> {
             self.progress.set_bytes(self.bytes + done);
         }
         disk::sync(&copy).map_err(|e| Error::io("sync the segment", &path, &e))?;
+        // Truncated meanwhile, the file was copied as far as it went.
+        segment::header_of(&self.to, base)?;
         self.bytes += segment.end();
         self.copy_index(base)?;
         Ok(true)
@@ -201,6 +203,7 @@ impl Copying<'_> {
             offset += step;
             self.progress.set_bytes(offset as u64);
         }
+        segment.intact()?;
         disk::sync(&copy).map_err(|e| Error::io("sync the segment", &path, &e))?;
         self.bytes = segment.end();
         let copied = Segment::open(&self.to, base, &inner.control.identity.chronicle_id, false)?;

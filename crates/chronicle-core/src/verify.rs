@@ -146,6 +146,7 @@ fn examine(dir: &Path, watch: &Progress, mut progress: impl FnMut(u64, u64)) -> 
     report.next_seq = before.map_or(report.next_seq, |place| place.seq);
     check_end(inner, promised, &mut report)?;
     check_readers(inner, &mut report)?;
+    inner.control.check_whole()?;
     Ok(report)
 }
 

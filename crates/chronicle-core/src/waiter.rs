@@ -51,7 +51,10 @@ impl WaitHandle {
             return true;
         }
         let control = &self.inner.control;
-        let unchanged = || control.head() == ticket.head && control.durable() == ticket.durable;
+        // A page that was lost is a change too: whoever looks gets the error.
+        let unchanged = || {
+            control.head() == ticket.head && control.durable() == ticket.durable && control.intact().is_ok()
+        };
         if platform::HAS_WAKE && control.writable() {
             let notify = control.notify_word();
             platform::wait_on(notify, ticket.notify, timeout);

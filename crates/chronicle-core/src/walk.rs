@@ -74,6 +74,8 @@ pub(crate) fn walk_with(segment: &Segment, mut visit: impl FnMut(&Place) -> Resu
             Err(e) if e.kind() == ErrorKind::UnsupportedFeature => return Err(e),
             Err(e) => Stop::Bad(e),
         };
+        // Nothing may be cut where a page was lost meanwhile.
+        segment.intact()?;
         return Ok(Walk { place, batch: batch_start, stop, marker, messages, payload_bytes });
     }
 }

@@ -15,7 +15,7 @@ use crate::index::STRIDE_BYTES;
 use crate::layout::{HEADER_LEN, MAX_PAYLOAD_LEN, MAX_SEQ, record_len};
 use crate::lock::WriterLock;
 use crate::options::SyncMode;
-use crate::platform::ForkGuard;
+use crate::platform::{ForkGuard, guard};
 use crate::preparer::Preparer;
 use crate::record::Place;
 use crate::recovery::{self, Recovered};
@@ -69,7 +69,7 @@ impl Writer {
 
     fn start(inner: &Arc<Inner>, lock: &mut Option<WriterLock>, recovered: Recovered) -> Result<Self> {
         let place = recovered.place;
-        let active = Arc::new(Active::new(recovered.active, place.offset, recovered.marks));
+        let active = Arc::new(Active::new(recovered.active, place.offset, place.seq, recovered.marks));
         let durable = inner.control.stored_durable();
         let durability = Durability::new(inner, Arc::clone(&active), recovered.unflushed, durable);
         let flusher = match inner.options.sync {
@@ -109,6 +109,10 @@ impl Writer {
     pub fn append(&mut self, payload: &[u8], type_id: u16) -> Result<u64> {
         let length = payload_len(payload.len())?;
         self.ready(record_len(length), 1)?;
+        let offset = self.offset() + HEADER_LEN;
+        self.region().copy_in(offset, payload);
+        // A payload that went to a lost page must not be published. Here, because there is no header yet to be held over the look.
+        self.check_pages()?;
         let header = MessageHeader {
             seq: self.place.seq,
             timestamp_ns: self.stamp(),
@@ -119,9 +123,10 @@ impl Writer {
             ..MessageHeader::default()
         };
         if fault::planted("publish.early") {
+            self.region().zero(offset, payload.len());
             publish_record(self.region(), self.place.offset, &header);
+            self.region().copy_in(offset, payload);
         }
-        self.region().copy_in(self.offset() + HEADER_LEN, payload);
         self.publish(&header)
     }
 
@@ -193,7 +198,7 @@ impl Writer {
         self.limit = limit_of(&self.active);
     }
 
-    /// Publishes the record at the place, whose payload stands already.
+    /// Publishes the record at the place, whose payload stands already, in pages that [`check_pages`](Self::check_pages) has found.
     #[inline]
     pub(crate) fn publish(&mut self, header: &MessageHeader) -> Result<u64> {
         publish_record(self.region(), self.place.offset, header);
@@ -225,15 +230,28 @@ impl Writer {
         self.place.timestamp_ns
     }
 
+    /// Poisons the writer once a page that it stores to is not its file's any more: nobody else finds what is stored there.
+    #[inline]
+    pub(crate) fn check_pages(&self) -> Result<()> {
+        if guard::hit() { self.check_own_pages() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn check_own_pages(&self) -> Result<()> {
+        let intact = self.active.segment.intact().and_then(|()| self.inner.control.intact());
+        intact.map_err(|e| self.durability.lose(&e))
+    }
+
     /// Steps behind published records and tells everybody.
     #[inline]
     pub(crate) fn advance(&mut self, bytes: u64, count: u64) -> Result<()> {
         let start = (self.place.offset, self.place.seq);
         self.place.offset += bytes;
         self.place.seq += count;
-        self.active.set_end(self.place.offset);
+        self.active.set_end(self.place.offset, self.place.seq);
         self.inner.control.set_head(self.place.seq);
         self.inner.control.wake_readers();
+        self.check_pages()?;
         if self.place.offset >= self.event_at {
             self.event(start);
         }

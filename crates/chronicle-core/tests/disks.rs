@@ -127,3 +127,37 @@ fn a_full_ext4_is_an_error_and_no_signal() {
         fill_up(root.0.path());
     }
 }
+
+/// What a copy-on-write file system does when it is full: a store to allocated space finds none.
+#[cfg(all(target_os = "linux", feature = "fault"))]
+#[test]
+#[expect(unsafe_code, reason = "gives blocks back behind the writer's back")]
+fn a_store_that_finds_no_room_poisons_the_writer_and_publishes_nothing() {
+    use std::os::fd::AsRawFd;
+    let Some(root) = Mounted::new(&["-t", "tmpfs", "-o", "size=2m", "tmpfs"]) else { return };
+    let dir = root.0.path().join("log");
+    let log = open(&dir);
+    let mut writer = writer(&log);
+    for seq in 0..10 {
+        writer.append(&payload(seq, 1000), 0).unwrap();
+    }
+    // Or the helper thread would take the blocks again.
+    writer.settle();
+    let file = File::options().write(true).open(&common::segments(&dir)[0]).unwrap();
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: a call on an open file.
+    assert_eq!(unsafe { libc::fallocate(file.as_raw_fd(), mode, 20_480, 40_960) }, 0);
+    let filler = root.0.path().join("filler");
+    let mut full = File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut full, &[1; 4096]).is_ok() {}
+    let error = writer.append(&payload(10, 20_000), 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+    assert_eq!(writer.durability().sync().unwrap_err().kind(), ErrorKind::Poisoned);
+    drop((full, writer));
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(read_all(&log).unwrap().len(), 10);
+    let mut writer = log.writer(Duration::ZERO).unwrap();
+    assert_eq!(writer.append(&payload(10, 20_000), 0).unwrap(), 10);
+    assert_eq!(writer.durability().sync().unwrap(), 11);
+    assert_eq!(read_all(&log).unwrap().len(), 11);
+}

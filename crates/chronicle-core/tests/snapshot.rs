@@ -67,7 +67,7 @@ fn a_snapshot_holds_what_is_published_and_goes_on_by_itself() {
     let (mut all, copied) = (read_all(&log).unwrap(), open(&copy));
     all.truncate(end as usize);
     assert_eq!(read_all(&copied).unwrap(), all);
-    assert_eq!(copied.durable_seq(), end);
+    assert_eq!(copied.durable_seq().unwrap(), end);
     let positions: Vec<_> = copied.readers().unwrap().into_iter().map(|r| (r.name, r.next_seq)).collect();
     assert_eq!(positions, [("behind".to_owned(), 17), ("done".to_owned(), end)]);
 

@@ -69,7 +69,7 @@ impl NativeChronicle {
 
     #[napi(catch_unwind)]
     pub fn durable_seq(&self, env: Env) -> napi::Result<f64> {
-        raise(&env, self.chronicle.with(|chronicle| Ok(number::to_js(chronicle.durable_seq()))))
+        raise(&env, self.chronicle.with(|chronicle| Ok(number::to_js(chronicle.durable_seq()?))))
     }
 
     #[napi(catch_unwind)]

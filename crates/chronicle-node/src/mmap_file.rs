@@ -42,7 +42,11 @@ impl NativeMmapFile {
     pub fn read(&self, env: Env, offset: i64, length: i64) -> napi::Result<Uint8Array> {
         let read = || {
             let (offset, length) = (index_from_js("offset", offset)?, index_from_js("length", length)?);
-            self.file.with(|file| Ok(Uint8Array::from(file.range(offset, length)?.to_vec())))
+            self.file.with(|file| {
+                let bytes = file.range(offset, length)?.to_vec();
+                file.intact()?;
+                Ok(Uint8Array::from(bytes))
+            })
         };
         raise(&env, read())
     }
@@ -56,7 +60,7 @@ impl NativeMmapFile {
             let bytes = view.bytes("bytes")?;
             self.file.with(|file| {
                 file.range_mut(offset, bytes.len())?.copy_from_slice(bytes);
-                Ok(())
+                Ok(file.intact()?)
             })
         };
         raise(&env, write())

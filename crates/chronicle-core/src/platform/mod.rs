@@ -19,6 +19,12 @@ mod portable;
 #[cfg(any(not(target_os = "linux"), chronicle_portable, loom, shuttle))]
 pub(crate) use portable::*;
 
+#[cfg(all(unix, not(loom)))]
+pub(crate) mod guard;
+#[cfg(not(all(unix, not(loom))))]
+#[path = "unguarded.rs"]
+pub(crate) mod guard;
+
 /// Sixteen bytes that differ from boot to boot; all zero where the boot is not known.
 pub(crate) type BootId = [u8; 16];
 
@@ -125,11 +131,11 @@ pub(crate) fn process_runs(_pid: u32) -> bool {
 /// Waits until the bytes `offset..offset + len` of a mapped file are on the disk.
 pub(crate) fn flush(region: &Region, file: &File, offset: usize, len: usize) -> io::Result<()> {
     region.flush(offset, len)?;
-    if cfg!(target_os = "linux") {
-        // There, msync of a range is an fdatasync of that range.
-        return Ok(());
+    // On Linux, msync of a range is an fdatasync of that range.
+    if !cfg!(target_os = "linux") {
+        crate::disk::sync(file)?;
     }
-    crate::disk::sync(file)
+    region.check_flushed(file)
 }
 
 /// Writes zeros over `offset..offset + len`, which allocates the blocks on every file system that does not copy on write.

@@ -71,6 +71,7 @@ pub(super) fn newest(region: &Region, path: &Path) -> Result<(u64, u64, usize)> 
             None => std::thread::yield_now(),
         }
     }
+    region.intact(path)?;
     Err({
         let message = "no slot of the reader position is whole";
         Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64)

@@ -225,7 +225,7 @@ fn what_was_recovered_is_durable() {
     let (dir, log) = log_of(150, 20);
     reboot(dir.path());
     let report = recover(&log);
-    assert_eq!((report.checked_messages, log.durable_seq()), (150, 150));
+    assert_eq!((report.checked_messages, log.durable_seq().unwrap()), (150, 150));
     reboot(dir.path());
     assert_eq!(
         recover(&log).checked_messages,
