@@ -1,6 +1,5 @@
 /** Damaged, foreign and hostile files: each refused by its own code, with file and offset, and left as they are. */
 import {
-  chmodSync,
   copyFileSync,
   mkdirSync,
   renameSync,
@@ -9,7 +8,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 
 import test, { type ExecutionContext } from 'ava'
 
@@ -347,46 +346,4 @@ test('the lock file is a symlink', (t) => {
   writeFileSync(away, '')
   symlinkSync(away, path)
   refused(t, dir, appendOne, { code: 'ERR_CHRONICLE_NOT_A_FILE', path })
-})
-
-const onUnix = process.platform === 'win32' ? test.skip : test
-
-/** Runs `call` without the rights of root, which no mode holds back. */
-function asUser<T>(call: () => T): T {
-  if (process.geteuid?.() !== 0) return call()
-  process.seteuid?.(65_534)
-  try {
-    return call()
-  } finally {
-    process.seteuid?.(0)
-  }
-}
-
-onUnix('a directory and files that deny access', (t) => {
-  const dir = written(t, 20)
-  chmodSync(join(dir, '..'), 0o755)
-  chmodSync(dir, 0o555)
-  t.teardown(() => chmodSync(dir, 0o755))
-  const inside = join(dir, 'inside')
-  asUser(() => {
-    t.is(refuses(t, () => Chronicle.open(inside), 'ERR_CHRONICLE_PERMISSION').path, inside)
-  })
-  for (const name of ['control', basename(segment(dir))]) {
-    chmodSync(join(dir, name), 0)
-    const before = snapshot(dir)
-    asUser(() => {
-      t.is(refuses(t, () => readAll(dir), 'ERR_CHRONICLE_PERMISSION').path, join(dir, name))
-    })
-    t.deepEqual(snapshot(dir), before)
-    chmodSync(join(dir, name), 0o644)
-  }
-  // With permission to read alone, a log is read, and writing refused.
-  chmodSync(segment(dir), 0o444)
-  chmodSync(join(dir, 'control'), 0o444)
-  asUser(() => {
-    t.is(readAll(dir), 20)
-    using log = Chronicle.open(dir)
-    t.is([...log.read()].length, 20)
-    refuses(t, () => log.append('no'), 'ERR_CHRONICLE_PERMISSION')
-  })
 })

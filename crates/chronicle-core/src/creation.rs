@@ -25,15 +25,23 @@ const CREATION_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) fn ensure_directory(dir: &Path, options: &Options) -> Result<()> {
     match fs::metadata(dir) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(Error::new(ErrorKind::NotAChronicle, "not a directory").at_path(dir)),
+        Ok(_) => Err(not_a_directory(dir)),
         Err(e) if e.kind() == io::ErrorKind::NotFound && options.create && !options.read_only => {
             let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
-            disk::create_dir(dir, options.mode).map_err(|e| Error::io("create the directory", dir, &e))?;
+            disk::create_dir(dir, options.mode).map_err(|e| match e.kind() {
+                // A link to nowhere.
+                io::ErrorKind::AlreadyExists => not_a_directory(dir),
+                _ => Error::io("create the directory", dir, &e),
+            })?;
             missing.into_iter().try_for_each(sync_parent)
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Err(not_found(dir)),
         Err(e) => Err(Error::io("look at the directory", dir, &e)),
     }
+}
+
+fn not_a_directory(dir: &Path) -> Error {
+    Error::new(ErrorKind::NotAChronicle, "not a directory").at_path(dir)
 }
 
 fn not_found(dir: &Path) -> Error {

@@ -154,7 +154,7 @@ impl Directory {
             _ => {}
         }
         for path in paths {
-            disk::remove_if_there(&path).map_err(|e| Error::io("remove the temporary file", &path, &e))?;
+            remove_if_there(&path)?;
         }
         Ok(())
     }
@@ -206,6 +206,14 @@ fn is_ours(name: &str) -> bool {
 /// Gives a file the name by which it is found; what had that name is gone.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     disk::rename(from, to).map_err(|e| Error::io("rename the file", to, &e))
+}
+
+/// Removes a file or a link that may not be there. A directory is not ours.
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+    disk::remove_if_there(path).map_err(|e| match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => not_a_file(path),
+        _ => Error::io("remove the file", path, &e),
+    })
 }
 
 /// Opens an existing regular file for reading, or for reading and writing.

@@ -6,8 +6,7 @@ use std::time::Duration;
 use crate::blank::Blank;
 use crate::chronicle::{Chronicle, Inner};
 use crate::control::{Control, Identity};
-use crate::directory::Directory;
-use crate::disk;
+use crate::directory::{Directory, remove_if_there};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index;
 use crate::layout::{DEFAULT_SEGMENT_BYTES, MAX_SEQ};
@@ -244,8 +243,4 @@ fn mend_indexes(inner: &Inner, report: &mut RepairReport) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    disk::remove_if_there(path).map_err(|e| Error::io("remove the file", path, &e))
 }
