@@ -57,6 +57,7 @@ export type {
   TailOptions,
   To,
 } from './lib/options.ts'
+export type { CorruptionOptions, OnCorruption, Skipped } from './lib/corruption.ts'
 export type { WorkOptions, WorkProgress } from './lib/progress.ts'
 export { MessageIterator, Reader } from './lib/reader.ts'
 export type { PruneReport, ReaderInfo, Recovery, Stats } from './lib/stats.ts'

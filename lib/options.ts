@@ -1,6 +1,7 @@
 import { isDate } from 'node:util/types'
 
 import { checkCodec } from './codecs/codec.ts'
+import { checkOnCorruption as onCorruption, type CorruptionOptions } from './corruption.ts'
 import { invalidArgument } from './errors.ts'
 
 /** When messages are flushed to the disk unasked: see {@link OpenOptions.sync}. */
@@ -99,7 +100,7 @@ export type From = number | bigint | Date | 'start' | 'end'
 export type To = number | bigint | Date
 
 /** Options of {@link Chronicle.cursor}, and those that {@link Chronicle.read} shares with it. */
-export interface CursorOptions {
+export interface CursorOptions extends CorruptionOptions {
   /** Where to begin. A seq that is not published yet yields nothing until it is. Default: `'start'`. */
   from?: From | undefined
   /** Where to end: the first message that is not read any more. Default: the head of the log. */
@@ -129,7 +130,7 @@ export interface ReadOptions extends CursorOptions {
 }
 
 /** Options of {@link Chronicle.tail}. */
-export interface TailOptions {
+export interface TailOptions extends CorruptionOptions {
   /**
    * Where to begin. Default: `'end'`, so what is appended from now on. With a name it is `'resume'`, behind what was
    * committed, and nothing else.
@@ -324,8 +325,8 @@ export const tables = {
   append: { type: checkType, expectedSeq: count },
   appendBatch: { type: checkType, expectedSeq: count },
   publish: { type: checkType },
-  read: { from, to, limit: count, durableOnly: flag, payload: place, reverse: flag },
-  cursor: { from, to, limit: count, durableOnly: flag, payload: place },
+  read: { from, to, limit: count, durableOnly: flag, payload: place, reverse: flag, onCorruption },
+  cursor: { from, to, limit: count, durableOnly: flag, payload: place, onCorruption },
   next: { wait: milliseconds },
   tail: {
     from: resumable,
@@ -333,6 +334,7 @@ export const tables = {
     newFrom: from,
     durableOnly: flag,
     payload: place,
+    onCorruption,
     signal,
     keepAlive: flag,
   },

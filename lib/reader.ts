@@ -1,3 +1,5 @@
+import { told, type OnCorruption } from './corruption.ts'
+import { invalidArgument } from './errors.ts'
 import { Message } from './message.ts'
 import type { NativeFrom } from './options.ts'
 import { ENTRY_WORDS, type Run } from './run.ts'
@@ -9,6 +11,7 @@ export interface Range {
   to?: number | bigint | undefined
   limit?: number | undefined
   durableOnly?: boolean | undefined
+  onCorruption?: OnCorruption | undefined
   reverse?: boolean | undefined
   payload?: 'copy' | 'view' | undefined
 }
@@ -17,9 +20,12 @@ export interface Range {
 export function sourceOf(home: Home, range: Range): Source {
   const { from = 'start', to, limit, durableOnly = false, reverse = false, payload } = range
   const views = payload === 'view'
+  const onSkipped = told(range.onCorruption)
   if (!reverse) {
-    return new Source(home, home.reader(from, durableOnly), { until: to, limit }, { kind: 'forward', views })
+    const bounds = { until: to, limit, onSkipped }
+    return new Source(home, home.reader(from, durableOnly), bounds, { kind: 'forward', views })
   }
+  if (onSkipped !== undefined) throw invalidArgument(`onCorruption must be 'throw' with reverse`)
   const until = lowest(home, from)
   const mustReach = typeof from === 'number' && from >= 0 ? from : undefined
   // What comes before the first message is empty; a place there is none.

@@ -1,4 +1,5 @@
-import { closed, fromNative, native, notNamed } from './errors.ts'
+import type { Skipped } from './corruption.ts'
+import { ChronicleError, closed, fromNative, native, notNamed } from './errors.ts'
 import type { NativeReader } from './native.ts'
 import type { NativeFrom } from './options.ts'
 import { ENTRY_WORDS, Run } from './run.ts'
@@ -28,6 +29,8 @@ export interface Bounds {
   /** Forward: the first seq or time that is not read any more. Backward: the first that still is. */
   until?: number | bigint | undefined
   limit?: number | undefined
+  /** Forward: who is told of messages that cannot be read and are gone past; without it their error is thrown. */
+  onSkipped?: ((skipped: Skipped) => void) | undefined
 }
 
 /** How a source reads. */
@@ -46,6 +49,7 @@ export class Source {
   readonly #until: number | bigint | undefined
   readonly #mustReach: number
   readonly #commit: ((seq: number) => void) | undefined
+  readonly #onSkipped: ((skipped: Skipped) => void) | undefined
   #left: number
 
   constructor(home: Home, reader: NativeReader, bounds: Bounds, { kind, views = false }: Manner) {
@@ -62,6 +66,7 @@ export class Source {
       return calls === null ? new Copies(reader, backward, newRun) : new Views(calls, backward, newRun)
     })
     this.#until = bounds.until
+    this.#onSkipped = bounds.onSkipped
     this.#mustReach = bounds.mustReach ?? Infinity
     this.#left = bounds.limit ?? Infinity
   }
@@ -83,13 +88,24 @@ export class Source {
       throw closed('chronicle')
     }
     if (this.#left <= 0) return 0
-    try {
-      const count = this.#runs.fetch(this.#left)
-      if (count > 0) this.run.begin()
-      return this.#within(count)
-    } catch (error) {
-      throw fromNative(error)
+    for (;;) {
+      try {
+        const count = this.#runs.fetch(this.#left)
+        if (count > 0) this.run.begin()
+        return this.#within(count)
+      } catch (error) {
+        this.#skip(error)
+      }
     }
+  }
+
+  /** Goes past the damage that an error speaks of, or throws it. */
+  #skip(error: unknown): void {
+    const known = fromNative(error)
+    if (this.#onSkipped === undefined || !(known instanceof ChronicleError)) throw known
+    const skipped = native(() => this.#native.skip())
+    if (skipped === null) throw known
+    this.#onSkipped({ ...skipped, error: known })
   }
 
   /** The run that was fetched, in memory that no later fetch touches. */
@@ -101,7 +117,12 @@ export class Source {
 
   /** Blocks this thread until there is a message to fetch, or `ms` are over. */
   wait(ms: number): boolean {
-    return native(() => this.#native.wait(ms))
+    try {
+      return this.#native.wait(ms)
+    } catch (error) {
+      this.#skip(error)
+      return true
+    }
   }
 
   /** Says that all messages up to and with `seq` are handled. */

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
+import { told, type OnCorruption } from './corruption.ts'
 import { aborted, closed, invalidArgument } from './errors.ts'
 import { Message } from './message.ts'
 import { checkSeq, type NativeFrom } from './options.ts'
@@ -16,6 +17,7 @@ export interface TailRange {
   newFrom?: NativeFrom | undefined
   durableOnly?: boolean | undefined
   payload?: 'copy' | 'view' | undefined
+  onCorruption?: OnCorruption | undefined
   signal?: AbortSignal | undefined
   keepAlive?: boolean | undefined
 }
@@ -23,20 +25,19 @@ export interface TailRange {
 function open(home: Home, range: TailRange): Source {
   const { from, name, newFrom, durableOnly = false, payload } = range
   const views = payload === 'view'
+  const bounds = { onSkipped: told(range.onCorruption) }
   if (name === undefined) {
     if (from === 'resume') throw invalidArgument(`from must not be 'resume' without a name`)
     if (newFrom !== undefined) throw invalidArgument('newFrom needs a name')
-    return new Source(home, home.reader(from ?? 'end', durableOnly), {}, { kind: 'forward', views })
+    return new Source(home, home.reader(from ?? 'end', durableOnly), bounds, { kind: 'forward', views })
   }
   if (from !== undefined && from !== 'resume') {
     throw invalidArgument(`from must be 'resume' with a name: setReader() moves its position`)
   }
-  return new Source(
-    home,
-    home.namedReader(name, newFrom ?? 'start', durableOnly),
-    {},
-    { kind: 'named', views },
-  )
+  return new Source(home, home.namedReader(name, newFrom ?? 'start', durableOnly), bounds, {
+    kind: 'named',
+    views,
+  })
 }
 
 /**

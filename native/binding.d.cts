@@ -91,6 +91,8 @@ export declare class NativeReader {
   movedBackFrom(): number | null
   /** Blocks this thread until there is a message to poll or `ms` are over. Returns whether there is one. */
   wait(ms: number): boolean
+  /** Goes past the damage that the last poll met. Nothing where there is none. */
+  skip(): NativeSkipped | null
   /** The seq that the next poll starts with. */
   nextSeq(): number
   /** Unmaps what the reader has mapped. The hot call refuses from now on. */
@@ -236,6 +238,12 @@ export interface NativeRetention {
   keepMs?: number
   keepMessages?: number
   keepUnread: boolean
+}
+
+/** Seqs that were gone past: `from` is the first of them, `to` the one behind the last. */
+export interface NativeSkipped {
+  from: number
+  to: number
 }
 
 /** What a snapshot holds. */

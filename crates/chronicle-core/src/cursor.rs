@@ -101,7 +101,18 @@ impl Cursor {
             other => other?,
         };
         let place = segment.start();
-        Ok(Self { segment, place, min_seq: 0, min_timestamp_ns: 0, end_seq: u64::MAX, behind: Vec::new() })
+        Ok(Self::standing(segment, place))
+    }
+
+    /// A cursor at a place that was found.
+    pub(crate) fn standing(segment: Arc<Segment>, place: Place) -> Self {
+        Self { segment, place, min_seq: 0, min_timestamp_ns: 0, end_seq: u64::MAX, behind: Vec::new() }
+    }
+
+    /// Stands where `next` does, and wants what it wanted.
+    pub(crate) fn go_on_at(&mut self, next: Self) {
+        let (min_seq, min_timestamp_ns, end_seq) = (self.min_seq, self.min_timestamp_ns, self.end_seq);
+        *self = Self { min_seq, min_timestamp_ns, end_seq, ..next };
     }
 
     /// The header of the next message that is wanted, or `None` at the head. Steps over messages before it and over END.
@@ -178,7 +189,7 @@ impl Cursor {
         if self.place.seq == self.segment.header.base_seq {
             inner.forget(self.place.seq);
         }
-        let mut next = Self::start_of(inner, self.place.seq)?;
+        let next = Self::start_of(inner, self.place.seq)?;
         if self.place.seq == self.segment.header.base_seq
             && record::read(&next.segment, &next.place)? == Record::End
         {
@@ -187,9 +198,7 @@ impl Cursor {
         if !next.place.follows(&self.place) {
             return Err(record::older(&next.segment));
         }
-        (next.min_seq, next.min_timestamp_ns) = (self.min_seq, self.min_timestamp_ns);
-        next.end_seq = self.end_seq;
-        *self = next;
+        self.go_on_at(next);
         Ok(true)
     }
 

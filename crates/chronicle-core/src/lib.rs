@@ -70,6 +70,7 @@ mod run;
 )]
 mod schedules;
 mod segment;
+mod skip;
 mod slots;
 mod snapshot;
 mod sync;
@@ -102,6 +103,7 @@ pub use recovery::RecoveryReport;
 pub use repair::{RepairReport, repair};
 pub use retention::{PruneReport, Retention};
 pub use run::{Entry, Run};
+pub use skip::Skipped;
 pub use snapshot::SnapshotReport;
 pub use verify::{Problem, Severity, VerifyReport, verify, verify_watched};
 pub use view::View;

@@ -310,6 +310,21 @@ impl Reader {
     }
 }
 
+impl Reader {
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// The error that a poll meets at the place, if it meets one. Nothing is taken.
+    pub(crate) fn examine(&mut self) -> Result<()> {
+        let Some(header) = self.peek()? else {
+            self.idle = 0;
+            return self.head_is_behind().map(|_| ());
+        };
+        self.cursor.copy(&header, &mut vec![0; header.length as usize])
+    }
+}
+
 impl Drop for Reader {
     fn drop(&mut self) {
         // A position that cannot be flushed is as good as before for all but a power cut, after which messages come again.

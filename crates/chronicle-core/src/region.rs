@@ -48,7 +48,9 @@ impl Region {
     pub(crate) fn map_private(file: &File, len: usize) -> io::Result<Self> {
         // SAFETY: the mapping becomes raw at once, so no reference to bytes that others change is ever made.
         let map = unsafe { MmapOptions::new().len(len).no_reserve_swap().map_copy(file)? };
-        Ok(Self { map: map.into(), file: FileId::of(file), writable: false })
+        // A page that was lost is one that the program may store to as well.
+        let guard = Guard::new(map.as_ptr(), len, true)?;
+        Ok(Self { guard, map: map.into(), file: FileId::of(file), writable: false })
     }
 
     /// The address of the byte at `offset`.

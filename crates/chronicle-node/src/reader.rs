@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use chronicle_core::{Entry, Reader, Run};
+use chronicle_core::{Entry, Reader, Run, Skipped};
 use napi::{Env, sys};
 use napi_derive::napi;
 
@@ -56,6 +56,13 @@ impl HotCall<1> for Commit {
         reader.with(|reader| Ok(reader.commit(seq)?))?;
         Ok(std::ptr::null_mut())
     };
+}
+
+/// Seqs that were gone past: `from` is the first of them, `to` the one behind the last.
+#[napi(object)]
+pub struct NativeSkipped {
+    pub from: f64,
+    pub to: f64,
 }
 
 /// A place in a chronicle, and what comes next there.
@@ -119,6 +126,16 @@ impl NativeReader {
     pub fn wait(&self, env: Env, ms: f64) -> napi::Result<bool> {
         let wait = duration("wait", ms);
         raise(&env, wait.and_then(|wait| self.reader.with(|reader| Ok(reader.wait(wait)?))))
+    }
+
+    /// Goes past the damage that the last poll met. Nothing where there is none.
+    #[napi(catch_unwind)]
+    pub fn skip(&self, env: Env) -> napi::Result<Option<NativeSkipped>> {
+        let skipped = |skipped: Skipped| NativeSkipped {
+            from: number::to_js(skipped.first_seq),
+            to: number::to_js(skipped.next_seq),
+        };
+        raise(&env, self.reader.with(|reader| Ok(reader.skip()?.map(skipped))))
     }
 
     /// The seq that the next poll starts with.

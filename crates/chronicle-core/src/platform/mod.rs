@@ -22,8 +22,9 @@ pub(crate) use portable::*;
 #[cfg(all(unix, not(loom)))]
 pub(crate) mod guard;
 #[cfg(not(all(unix, not(loom))))]
-#[path = "unguarded.rs"]
-pub(crate) mod guard;
+mod unguarded;
+#[cfg(not(all(unix, not(loom))))]
+pub(crate) use unguarded as guard;
 
 /// Sixteen bytes that differ from boot to boot; all zero where the boot is not known.
 pub(crate) type BootId = [u8; 16];
