@@ -26,7 +26,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"CHRONPOS";
 const POSITION_LEN: usize = 4096;
 const IDENTITY_CHECKSUM: usize = PREAMBLE_LEN + 20;
 const IDENTITY_LEN: usize = IDENTITY_CHECKSUM + 4;
-/// The process that holds the position; it means something only while the file is locked.
+/// The process that holds the position, while the file is locked.
 const HOLDER_PID: usize = 64;
 const _: () = assert!(IDENTITY_LEN == 64);
 
@@ -150,9 +150,7 @@ impl Position {
             self.newest = slot::take(&self.region, self.newest, self.durable.load(Ordering::Relaxed));
         }
         slot::store(&self.region, self.newest, self.generation, next_seq);
-        self.region.intact(&self.path)?;
-        self.next_seq = next_seq;
-        Ok(())
+        self.region.intact(&self.path).map(|()| self.next_seq = next_seq)
     }
 
     /// Waits until the position is on the disk.
@@ -200,9 +198,8 @@ pub(crate) fn sync(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
         Region::map_mut(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
     check_identity(&region, &path, id, true)?;
     let generation = slot::spare(&region, &path)?;
-    disk::sync(&file)
-        .and_then(|()| region.check_flushed(&file))
-        .map_err(|e| Error::io("sync the reader position", &path, &e))?;
+    let synced = disk::sync(&file).and_then(|()| region.check_flushed(&file));
+    synced.map_err(|e| Error::io("sync the reader position", &path, &e))?;
     slot::synced(&region, generation);
     Ok(())
 }
@@ -236,9 +233,8 @@ pub(crate) fn remove(directory: &Directory, name: &str) -> Result<()> {
 
 /// Sixteen random digits: many threads may create positions at once, and a crash may have left such a file.
 fn unused_name() -> Result<String> {
-    let random =
-        getrandom::u64().map_err(|e| Error::new(ErrorKind::Io, format!("cannot get random bytes: {e}")))?;
-    Ok(format!("{random:016x}"))
+    let random = getrandom::u64().map(|random| format!("{random:016x}"));
+    random.map_err(|e| Error::new(ErrorKind::Io, format!("cannot get random bytes: {e}")))
 }
 
 fn held(name: &str, path: &Path) -> Error {

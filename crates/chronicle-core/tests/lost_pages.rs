@@ -9,7 +9,6 @@
 mod common;
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +16,6 @@ use chronicle_core::{
     BatchItem, Chronicle, Entry, Error, ErrorKind, From, MmapFile, Options, Reader, Retention, SyncMode,
     Writer,
 };
-use common::child::{command, job};
 use common::{Message, drain, open, options, payload, segments, writer};
 
 /// Nothing waits so long but what nobody wakes.
@@ -359,72 +357,6 @@ fn a_mapped_file_says_that_it_was_truncated() {
     assert_eq!(file.intact().unwrap_err().kind(), ErrorKind::Io, "what was written has not come to the file");
     drop(file);
     MmapFile::open(&path).unwrap().intact().unwrap();
-}
-
-/// Does what ends a process without the guard.
-#[test]
-fn a_child_reads_what_is_gone() {
-    if let Some((_, dir)) = job() {
-        let log = open(&dir);
-        let mut reader = log.reader(From::Start).unwrap();
-        set_len(&segments(&dir)[0], 0);
-        assert!(is_lost(&read_to_error(&mut reader, 0)));
-    }
-}
-
-#[test]
-fn without_the_guard_a_signal_ends_the_process() {
-    let ends = |plant: &str| {
-        let (dir, log, writer) = log_of(10);
-        drop((log, writer));
-        let mut child = command("a_child_reads_what_is_gone", "read", dir.path());
-        child.env("CHRONICLE_PLANT", plant).status().unwrap()
-    };
-    assert!(ends("none").success());
-    if cfg!(feature = "fault") {
-        let signal = ends("guard.off").signal();
-        assert_eq!(signal, Some(libc::SIGBUS));
-    }
-}
-
-/// A signal of another origin ends the process as it would have without the log.
-#[test]
-fn a_child_gets_a_signal_from_elsewhere() {
-    let Some((job, dir)) = job() else { return };
-    let _log = open(&dir);
-    if job == "sent" {
-        signal_self();
-    } else {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(4096).unwrap();
-        touch_truncated(&file);
-    }
-}
-
-#[expect(unsafe_code, reason = "sends a signal")]
-fn signal_self() {
-    // The handler of the standard library, which was there first, takes itself away at the first one.
-    for _ in 0..2 {
-        // SAFETY: a call without memory.
-        unsafe { libc::raise(libc::SIGBUS) };
-    }
-}
-
-#[expect(unsafe_code, reason = "a mapping of its own faults")]
-fn touch_truncated(file: &fs::File) {
-    // SAFETY: the mapping is used in no other way; that it faults is what the test is about.
-    let map = unsafe { memmap2::MmapOptions::new().map(file) }.unwrap();
-    file.set_len(0).unwrap();
-    std::hint::black_box(map[0]);
-}
-
-#[test]
-fn signals_of_others_go_to_who_had_them() {
-    for job in ["sent", "faults"] {
-        let dir = tempfile::tempdir().unwrap();
-        let status = command("a_child_gets_a_signal_from_elsewhere", job, dir.path()).status().unwrap();
-        assert_eq!(status.signal(), Some(libc::SIGBUS), "{job}");
-    }
 }
 
 #[test]
