@@ -284,7 +284,7 @@ impl Reader {
         }
     }
 
-    /// Nothing is published at the place. Whether there is something now, after all: a head beyond it, said by a writer of this boot,
+    /// Nothing is published at the place. Whether there is something now, after all: a head beyond it, where it is known to hold,
     /// or a durable point beyond it, said by any, means that a record was lost.
     #[cold]
     pub(crate) fn head_is_behind(&mut self) -> Result<bool> {
@@ -296,7 +296,7 @@ impl Reader {
             return Ok(false);
         }
         let control = &self.inner.control;
-        let head = if control.same_boot() { control.head() } else { 0 };
+        let head = if control.recovered() { control.head() } else { 0 };
         let promised = head.max(control.stored_durable());
         if promised <= self.cursor.place.seq {
             return Ok(false);
