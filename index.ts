@@ -1,3 +1,5 @@
+import './lib/dispose.ts'
+
 export {
   Channels,
   type ChannelAppendOptions,

@@ -97,7 +97,7 @@ test('every file of the facade is reached from index.ts', (t) => {
     reached.add(name)
     // JavaScript has its types beside it.
     if (name.endsWith('.cjs')) reached.add(name.replace(/\.cjs$/, '.d.cts'))
-    for (const [, path = ''] of readText(name).matchAll(/from '(\.[^']+\.(?:ts|cjs))'/g)) {
+    for (const [, path = ''] of readText(name).matchAll(/(?:from|^import) '(\.[^']+\.(?:ts|cjs))'/gm)) {
       visit(normalize(join(dirname(name), path)).replaceAll('\\', '/'))
     }
   }
