@@ -1,13 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 
 import test from 'ava'
 
 import { anchors, links, runnableBlocks } from './helpers/markdown.ts'
-import { temporaryFolder } from './helpers/packed.ts'
 import { listFiles, readText, root } from './helpers/repository.ts'
-import { writeSnippet } from './helpers/snippet.ts'
+import { userFolder, writeSnippet } from './helpers/snippet.ts'
 
 const files = listFiles()
 const sources = files.filter(
@@ -142,11 +141,8 @@ test('the README has snippets, and those of every document run', (t) => {
     runnableBlocks(readText(name)).map((block) => ({ name, block })),
   )
   for (const { name, block } of snippets) {
-    const folder = temporaryFolder('snippet')
+    const folder = userFolder(['zod'])
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-    mkdirSync(join(folder, 'node_modules'))
-    symlinkSync(root, join(folder, 'node_modules/chronicle-log'), 'junction')
-    symlinkSync(join(root, 'node_modules/zod'), join(folder, 'node_modules/zod'), 'junction')
     const run = { cwd: folder, encoding: 'utf8', timeout: 30_000 } as const
     const { status, stderr } = spawnSync(process.execPath, [writeSnippet(block, folder)], run)
     t.is(status, 0, `the block at ${name}:${block.line} fails:\n${stderr}`)
