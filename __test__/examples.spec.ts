@@ -22,7 +22,10 @@ test('each example is short, written as by a user, and listed', (t) => {
   for (const name of programs) {
     const text = readText(`examples/${name}`)
     t.true(text.trimEnd().split('\n').length < 80, `${name} is too long`)
-    t.true(readText('__test__/examples.spec.ts').includes(`'${name.replace('.ts', '')}'`), `${name} has no test`)
+    t.true(
+      readText('__test__/examples.spec.ts').includes(`'${name.replace('.ts', '')}'`),
+      `${name} has no test`,
+    )
     t.regex(text, /from 'chronicle-log'/)
     t.notRegex(text, /from '\./, `${name} needs another file`)
   }

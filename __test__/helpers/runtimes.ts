@@ -26,8 +26,8 @@ const programs: Readonly<Record<string, string>> = {
   deno: 'deno',
 }
 
-/** The least that Deno has to allow: native code, reading the package, and the variables that the loader looks at. */
-const denoRun = ['run', '--no-prompt', '--allow-ffi', '--allow-read', '--allow-env']
+/** The least that Deno has to allow: native code, reading the package, and the variables that the loader looks at, and the free space that health() looks at. */
+const denoRun = ['run', '--no-prompt', '--allow-ffi', '--allow-read', '--allow-env', '--allow-sys']
 
 /** This process's Node.js, and the fetched ones. */
 export function nodes(): Runtime[] {

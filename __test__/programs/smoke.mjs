@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
-import { Chronicle, ChronicleError, repair, verify } from 'chronicle-log'
+import { Chronicle, ChronicleError, merge, repair, verify } from 'chronicle-log'
 
 const dir = join(process.argv[2] ?? '.', 'smoke')
 const log = Chronicle.open(dir, { segmentBytes: 65_536 })
@@ -86,6 +86,17 @@ const features = {
   ],
   'worker, CommonJS': [() => followed('follower.cjs', 'end'), 'following,for the worker,end'],
   'worker, ES module': [() => followed('follower.mjs', 'stop'), 'following,for the worker,stop'],
+  snapshot: [async () => (await log.snapshot(`${dir}-copy`)).nextSeq === log.nextSeq, true],
+  merge: [
+    async () => {
+      const merged = merge([log.read({ to: 1 }), log.read({ from: 1, to: 3 })])
+      const seqs = []
+      for await (const { message } of merged) seqs.push(message.seq)
+      return seqs.join()
+    },
+    '0,1,2',
+  ],
+  health: [() => log.health().ok, true],
   prune: [
     () => {
       const payload = Buffer.alloc(40_000)
