@@ -35,6 +35,11 @@ for (const runtime of runtimes()) {
     t.deepEqual(ended, { status: 0, stdout: 'all features work\n', stderr: '' })
   })
 
+  test(`payloads are read where they lie, and views given back, under ${runtime.version}`, (t) => {
+    const ended = run(runtime, 'views.mjs', emptyFolder(installed))
+    t.deepEqual(ended, { status: 0, stdout: 'true\n1048576\n', stderr: '' })
+  })
+
   test(`a tail that waits keeps no process alive under ${runtime.version}`, (t) => {
     const ended = run(runtime, 'idle.mjs', emptyFolder(installed))
     t.deepEqual(ended, { status: 0, stdout: 'first\n', stderr: '' })

@@ -29,9 +29,19 @@ const programs: Readonly<Record<string, string>> = {
 /** The least that Deno has to allow: native code, reading the package, and the variables that the loader looks at, and the free space that health() looks at. */
 const denoRun = ['run', '--no-prompt', '--allow-ffi', '--allow-read', '--allow-env', '--allow-sys']
 
+/** Programs may collect garbage. Bun needs no parameter for it. */
+function parametersOf(name: string): string[] {
+  if (name === 'deno') return [...denoRun, '--v8-flags=--expose-gc']
+  return name === 'bun' ? [] : ['--expose-gc']
+}
+
 /** This process's Node.js, and the fetched ones. */
 export function nodes(): Runtime[] {
-  const own = { version: `this Node.js ${process.version.slice(1)}`, path: process.execPath, parameters: [] }
+  const own = {
+    version: `this Node.js ${process.version.slice(1)}`,
+    path: process.execPath,
+    parameters: ['--expose-gc'],
+  }
   return [own, ...fetched().filter(({ name }) => name.startsWith('node-'))]
 }
 
@@ -64,7 +74,7 @@ function fetched(): (Runtime & { name: string })[] {
     if (existsSync(path)) {
       const [number = ''] =
         /\d+\.\d+\.\d+/.exec(execFileSync(path, ['--version'], { encoding: 'utf8' })) ?? []
-      return [{ name, version: `${name} ${number}`, path, parameters: name === 'deno' ? denoRun : [] }]
+      return [{ name, version: `${name} ${number}`, path, parameters: parametersOf(name) }]
     }
     if (mustBeThere()) throw new Error(`${name} is not there: run "npm run fetch:runtimes"`)
     return []

@@ -1,4 +1,4 @@
-// What a program does with the package, one feature a line: run under other runtimes and from bundles. `node smoke.mjs FOLDER`.
+// What a program does with the package, one feature a line. `node smoke.mjs FOLDER`.
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
