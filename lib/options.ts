@@ -5,13 +5,7 @@ import { checkOnCorruption as onCorruption, type CorruptionOptions } from './cor
 import { invalidArgument } from './errors.ts'
 
 /** When messages are flushed to the disk unasked: see {@link OpenOptions.sync}. */
-export type SyncOption =
-  | 'none'
-  | 'always'
-  | {
-      /** How often, in milliseconds, 1 to 2,147,483,647. */
-      everyMs: number
-    }
+export type SyncOption = 'none' | 'always' | { everyMs: number }
 
 /** Options of {@link Chronicle.open}. */
 export interface OpenOptions {
