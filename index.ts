@@ -1,3 +1,5 @@
+import './lib/dispose.ts'
+
 export {
   Channels,
   type ChannelAppendOptions,
@@ -61,7 +63,7 @@ export type { CorruptionOptions, OnCorruption, Skipped } from './lib/corruption.
 export type { WorkOptions, WorkProgress } from './lib/progress.ts'
 export { MessageIterator, Reader } from './lib/reader.ts'
 export type { PruneReport, ReaderInfo, Recovery, Stats } from './lib/stats.ts'
-export type { FollowOptions, ReadableOptions, WritableOptions } from './lib/streams/options.ts'
+export type { EndingOptions, FollowOptions, ReadableOptions, WritableOptions } from './lib/streams/options.ts'
 export { LogReadable } from './lib/streams/readable.ts'
 export { LogWritable } from './lib/streams/writable.ts'
 export { Tail } from './lib/tail.ts'

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 
 import { type CodeBlock, runnableBlocks } from './helpers/markdown.ts'
-import { nodes } from './helpers/nodes.ts'
+import { nodes } from './helpers/runtimes.ts'
 import { emptyFolder, install, pack } from './helpers/packed.ts'
 import { readText, root } from './helpers/repository.ts'
 import { writeSnippet } from './helpers/snippet.ts'

@@ -1,13 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 
 import test from 'ava'
 
 import { anchors, links, runnableBlocks } from './helpers/markdown.ts'
-import { temporaryFolder } from './helpers/packed.ts'
 import { listFiles, readText, root } from './helpers/repository.ts'
-import { writeSnippet } from './helpers/snippet.ts'
+import { userFolder, writeSnippet } from './helpers/snippet.ts'
 
 const files = listFiles()
 const sources = files.filter(
@@ -53,7 +52,13 @@ test('no file names a path of one machine or the host of a registry', (t) => {
 })
 
 test('the lock files hold no addresses but the name of the one crate index', (t) => {
-  t.deepEqual(findLines(['package-lock.json', 'bench/package-lock.json'], /"resolved":/), [])
+  t.deepEqual(
+    findLines(
+      ['package-lock.json', 'bench/package-lock.json', 'scripts/reference/package-lock.json'],
+      /"resolved":/,
+    ),
+    [],
+  )
   const other = /^source = (?!"registry\+https:\/\/github\.com\/rust-lang\/crates\.io-index"$)/
   t.deepEqual(findLines(['Cargo.lock', 'fuzz/Cargo.lock'], other), [])
 })
@@ -97,7 +102,7 @@ test('every file of the facade is reached from index.ts', (t) => {
     reached.add(name)
     // JavaScript has its types beside it.
     if (name.endsWith('.cjs')) reached.add(name.replace(/\.cjs$/, '.d.cts'))
-    for (const [, path = ''] of readText(name).matchAll(/from '(\.[^']+\.(?:ts|cjs))'/g)) {
+    for (const [, path = ''] of readText(name).matchAll(/(?:from|^import) '(\.[^']+\.(?:ts|cjs))'/gm)) {
       visit(normalize(join(dirname(name), path)).replaceAll('\\', '/'))
     }
   }
@@ -142,11 +147,8 @@ test('the README has snippets, and those of every document run', (t) => {
     runnableBlocks(readText(name)).map((block) => ({ name, block })),
   )
   for (const { name, block } of snippets) {
-    const folder = temporaryFolder('snippet')
+    const folder = userFolder(['zod'])
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-    mkdirSync(join(folder, 'node_modules'))
-    symlinkSync(root, join(folder, 'node_modules/chronicle-log'), 'junction')
-    symlinkSync(join(root, 'node_modules/zod'), join(folder, 'node_modules/zod'), 'junction')
     const run = { cwd: folder, encoding: 'utf8', timeout: 30_000 } as const
     const { status, stderr } = spawnSync(process.execPath, [writeSnippet(block, folder)], run)
     t.is(status, 0, `the block at ${name}:${block.line} fails:\n${stderr}`)

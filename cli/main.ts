@@ -1,6 +1,4 @@
 #!/usr/bin/env node
-import './dispose.ts'
-
 import { readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 

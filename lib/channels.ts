@@ -32,12 +32,27 @@ type InputOf<E extends ChannelTable[string]> = Parameters<E[1]['encode']>[0]
 
 /** A message of a view: its `name` says which type `value` has. */
 export type ChannelMessage<C extends ChannelTable, U extends Unlisted = 'throw'> =
-  | { [K in Names<C>]: Message<ValueOf<C[K]>> & { readonly name: K } }[Names<C>]
-  | (U extends 'include' ? Message & { readonly name: undefined } : never)
+  | {
+      [K in Names<C>]: Message<ValueOf<C[K]>> & {
+        /** The name that the table gives to the message's type. */
+        readonly name: K
+      }
+    }[Names<C>]
+  | (U extends 'include'
+      ? Message & {
+          /** The table has no name for the message's type. */
+          readonly name: undefined
+        }
+      : never)
 
 /** What a view can append: a name, and a value of its type. */
 export type ChannelItem<C extends ChannelTable> = {
-  [K in Names<C>]: { name: K; value: InputOf<C[K]> }
+  [K in Names<C>]: {
+    /** The name of its type. */
+    name: K
+    /** What the codec of that type takes. */
+    value: InputOf<C[K]>
+  }
 }[Names<C>]
 
 /** Options of {@link Channels.append} and {@link Channels.appendBatch}. */

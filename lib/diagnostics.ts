@@ -92,11 +92,17 @@ export interface CorruptionEvent {
  * ```
  */
 export interface DiagnosticsEvents {
+  /** The writer went on to a new segment. */
   'chronicle-log:roll': RollEvent
+  /** The writer lock was taken, and what a crash left is mended. */
   'chronicle-log:recovery': RecoveryEvent
+  /** Old segments were removed, or could not be. */
   'chronicle-log:prune': PruneEvent
+  /** Messages were flushed, or could not be. */
   'chronicle-log:sync': SyncEvent
+  /** A reader asked for messages that were pruned. */
   'chronicle-log:gap': GapEvent
+  /** A reader or a writer met damage. */
   'chronicle-log:corruption': CorruptionEvent
 }
 

@@ -1,5 +1,6 @@
 import type { SchemaIssue } from './codecs/schema.ts'
 import { tellOfError } from './diagnostics.ts'
+import { whyNoBinding } from './platform.ts'
 
 /**
  * Every code that a {@link ChronicleError} can have, with what to do about it.
@@ -199,9 +200,7 @@ export function aborted(reason: unknown): ChronicleError {
 
 /** The native part could not be loaded. */
 export function noBinding(cause: unknown): ChronicleError {
-  const platform = `${process.platform}-${process.arch}`
-  const message = `cannot load the native part of chronicle-log for ${platform}`
-  return new ChronicleError('ERR_CHRONICLE_NO_BINDING', message, {}, { cause })
+  return new ChronicleError('ERR_CHRONICLE_NO_BINDING', whyNoBinding(cause), {}, { cause })
 }
 
 /** What native code threw, as the error of this package. Anything that is not a refusal of the core passes as it is. */

@@ -7,7 +7,15 @@ export interface SchemaIssue {
   /** What is wrong, in the words of the schema's library. */
   readonly message: string
   /** Where in the value. */
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+  readonly path?:
+    | readonly (
+        | PropertyKey
+        | {
+            /** The property or the index. */
+            readonly key: PropertyKey
+          }
+      )[]
+    | undefined
 }
 
 /**
@@ -17,16 +25,36 @@ export interface SchemaIssue {
 export interface StandardSchema<I = unknown, T = I> {
   /** What the standard asks for. */
   readonly '~standard': {
+    /** Of the standard. */
     readonly version: 1
+    /** The library. */
     readonly vendor: string
+    /** Checks a value, and gives what the schema makes of it. */
     readonly validate: (value: unknown) => SchemaResult<T> | Promise<SchemaResult<T>>
-    readonly types?: { readonly input: I; readonly output: T } | undefined
+    /** Carries the types to the compiler; there is no value. */
+    readonly types?:
+      | {
+          /** What is given to the schema. */
+          readonly input: I
+          /** What it gives. */
+          readonly output: T
+        }
+      | undefined
   }
 }
 
 /** What a validation finds. */
 export type SchemaResult<T> =
-  { readonly value: T; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] }
+  | {
+      /** What the schema makes of the value. */
+      readonly value: T
+      /** Nothing is wrong. */
+      readonly issues?: undefined
+    }
+  | {
+      /** Everything that is wrong. */
+      readonly issues: readonly SchemaIssue[]
+    }
 
 /** When a schema is asked: see {@link SchemaOptions.validate}. */
 export type Validate = 'write' | 'read' | 'both'

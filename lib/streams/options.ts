@@ -11,13 +11,19 @@ import {
 } from '../options.ts'
 
 /** Options of a stream that is read from: those of {@link Chronicle.read}, or with `follow` those of {@link Chronicle.tail}. */
-export type ReadableOptions = ((ReadOptions & { follow?: false | undefined }) | FollowOptions) & {
+export type ReadableOptions = (EndingOptions | FollowOptions) & {
   /** Give the values instead of the messages. Not with a `name`, because only a message can be committed. Default: `false`. */
   values?: boolean | undefined
   /** How many messages are read ahead of who takes them, 1 to 1,048,576. Default: `16`. */
   highWaterMark?: number | undefined
   /** Ends the stream with `ERR_CHRONICLE_ABORTED`. */
   signal?: AbortSignal | undefined
+}
+
+/** Options of a stream that ends at the head. */
+export interface EndingOptions extends ReadOptions {
+  /** End at the head of the log. Default: `false`, so it does. */
+  follow?: false | undefined
 }
 
 /** Options of a stream that goes on at the head. */

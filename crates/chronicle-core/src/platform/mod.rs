@@ -141,10 +141,12 @@ pub(crate) fn flush(region: &Region, file: &File, offset: usize, len: usize) -> 
 
 /// Writes zeros over `offset..offset + len`, which allocates the blocks on every file system that does not copy on write.
 pub(crate) fn write_zeros(file: &File, mut offset: u64, mut len: u64) -> io::Result<()> {
-    const CHUNK: &[u8] = &[0; 1 << 20];
+    const CHUNK: usize = 1 << 20;
+    // Allocated: a constant of this size would be a megabyte of zeros in every binary.
+    let zeros = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(CHUNK)];
     while len > 0 {
-        let step = usize::try_from(len).unwrap_or(usize::MAX).min(CHUNK.len());
-        write_at(file, &CHUNK[..step], offset)?;
+        let step = usize::try_from(len).unwrap_or(usize::MAX).min(zeros.len());
+        write_at(file, &zeros[..step], offset)?;
         offset += step as u64;
         len -= step as u64;
     }
