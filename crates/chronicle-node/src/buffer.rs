@@ -124,10 +124,8 @@ pub fn allows_external(env: sys::napi_env) -> bool {
 
 unsafe extern "C" fn forget(_env: sys::napi_env, _data: *mut c_void, _hint: *mut c_void) {}
 
-/// Which part of a view counts for the garbage collector: pages of a file are not its memory, but dead views must not pile up either.
-const PRESSURE: i64 = 64;
-
-/// An `ArrayBuffer` over a view, which stays mapped for as long as the buffer is held.
+/// An `ArrayBuffer` over a view, which stays mapped for as long as the buffer is held. The engine counts all of it as memory, and takes
+/// all of it off before it calls `release`: had anything been taken off before, it would end the process over a count below zero.
 pub fn external(env: sys::napi_env, view: &Arc<Mapped>) -> Result<sys::napi_value, Failure> {
     let (data, length) = (view.address().cast(), view.len());
     let held = Arc::into_raw(Arc::clone(view)).cast_mut().cast::<c_void>();
@@ -141,26 +139,12 @@ pub fn external(env: sys::napi_env, view: &Arc<Mapped>) -> Result<sys::napi_valu
         drop(unsafe { Arc::from_raw(held.cast_const().cast::<Mapped>()) });
         return Err(Failure::argument("the runtime takes no external memory"));
     }
-    count(env, -uncounted(length));
     Ok(buffer)
 }
 
-unsafe extern "C" fn release(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+unsafe extern "C" fn release(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
     // SAFETY: the share that `external` gave away; a finalizer runs once, when no view of the buffer is left.
-    let view = unsafe { Arc::from_raw(hint.cast_const().cast::<Mapped>()) };
-    count(env, uncounted(view.len()));
-}
-
-/// What is taken off the length by which the engine counts the buffer.
-fn uncounted(length: usize) -> i64 {
-    let length = i64::try_from(length).unwrap_or(i64::MAX);
-    length - length / PRESSURE
-}
-
-fn count(env: sys::napi_env, bytes: i64) {
-    let mut total = 0;
-    // SAFETY: `total` outlives the call.
-    unsafe { sys::napi_adjust_external_memory(env, bytes, &raw mut total) };
+    drop(unsafe { Arc::from_raw(hint.cast_const().cast::<Mapped>()) });
 }
 
 /// Memory in a `SharedArrayBuffer`, which can neither be detached nor move: its address stays good for as long as a
