@@ -1,3 +1,5 @@
+import { symlinkSync } from 'node:fs'
+
 import test, { type ExecutionContext } from 'ava'
 
 import { Chronicle, json, type CopyProgress } from '../index.ts'
@@ -162,4 +164,16 @@ test('what it cannot read or write is thrown', async (t) => {
   log.close()
   await rejects(t, log.copyTo(holder), 'ERR_CHRONICLE_CLOSED')
   refuses(t, () => log.health(), 'ERR_CHRONICLE_CLOSED')
+})
+
+test('a log is not copied to itself, by whatever path', async (t) => {
+  const path = nowhere(t)
+  Chronicle.open(path).close()
+  const link = nowhere(t)
+  symlinkSync(path, link, 'junction')
+  using log = Chronicle.open(path, { readOnly: true })
+  using other = Chronicle.open(link)
+  other.append('once')
+  await rejects(t, log.copyTo(other), 'ERR_CHRONICLE_INVALID_ARGUMENT')
+  t.is(other.nextSeq, 1)
 })

@@ -51,6 +51,16 @@ test('views hold what copies hold, over segments, forward and backward, and with
   t.is(seq, 200)
 })
 
+test('the engine counts all of what is viewed, as it takes all of it off when it collects that', (t) => {
+  const log = fresh(t, { sync: 'none' })
+  const large = new Uint8Array(1_000_000)
+  for (let seq = 0; seq < 40; seq++) log.append(large)
+  const held = new Set([...log.read({ payload: 'view' })].map((message) => message.payload.buffer))
+  const bytes = [...held].reduce((sum, buffer) => sum + buffer.byteLength, 0)
+  t.true(bytes > 40_000_000)
+  t.true(process.memoryUsage().external >= bytes)
+})
+
 test('nothing is copied: payloads lie in the file, so many in one buffer', (t) => {
   const log = filled(t)
   const views = [...log.read({ payload: 'view' })]

@@ -115,7 +115,8 @@ export interface CursorOptions extends CorruptionOptions {
    *
    * - it shows what another process does to the file, should one change what is published,
    * - its `buffer` has 8 MiB of the file, or more: copy with `slice()` what is to be sent to another thread,
-   * - to hold one keeps its segment mapped, and the space of a pruned file taken.
+   * - to hold one keeps its segment mapped, and the space of a pruned file taken; what was collected is given back in a turn of the
+   *   event loop, so reading more than some 10,000 segments needs one now and then.
    *
    * What a program stores to a view stays in the process, and later messages are read as they are. A runtime that does not let native
    * code own memory gets copies. Default: `'copy'`.

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -7,4 +8,9 @@ import { checkPath } from './options.ts'
 export function absolute(dir: string | URL, name: string): string {
   const given = checkPath(dir, name)
   return resolve(given instanceof URL ? fileURLToPath(given) : given)
+}
+
+/** Whether two paths lead to one directory. */
+export function same(one: string, other: string): boolean {
+  return one === other || realpathSync(one) === realpathSync(other)
 }

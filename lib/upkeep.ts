@@ -4,7 +4,7 @@ import { healthOf, type Health, type HealthOptions } from './health.ts'
 import type { Message } from './message.ts'
 import type { NativeChronicle } from './native.ts'
 import { checked } from './options.ts'
-import { absolute } from './path.ts'
+import { absolute, same } from './path.ts'
 import { watched, workTable, type WorkOptions } from './progress.ts'
 import type { Stats } from './stats.ts'
 import { Streamed } from './streams/streamed.ts'
@@ -89,7 +89,7 @@ export abstract class Upkeep<M extends Message<unknown>, C> extends Streamed<M, 
   async copyTo(other: AnyChronicle, options?: CopyOptions): Promise<CopyReport> {
     this[inside]()
     if (!(other instanceof Upkeep)) throw invalidArgument('other must be a Chronicle')
-    if (other.path === this.path) throw invalidArgument('other must be a chronicle in another directory')
+    if (same(other.path, this.path)) throw invalidArgument('other must be a chronicle in another directory')
     return copy(this, other[inside]().writer, options)
   }
 

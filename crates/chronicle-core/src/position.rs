@@ -17,6 +17,8 @@ use crate::region::Region;
 use crate::sync::Ordering;
 
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use slot::{SLOTS, newest, slot_bytes};
 
@@ -147,7 +149,9 @@ impl Position {
     pub(crate) fn store(&mut self, next_seq: u64) -> Result<()> {
         self.generation += 1;
         if !fault::planted("position.overwritten") {
-            self.newest = slot::take(&self.region, self.newest, self.durable.load(Ordering::Relaxed));
+            let durable = self.durable.get_mut();
+            // What a prune has flushed stands in for what this handle has: the slot of that may be stored to from now on.
+            (self.newest, *durable) = slot::take(&self.region, self.newest, *durable);
         }
         slot::store(&self.region, self.newest, self.generation, next_seq);
         self.region.intact(&self.path).map(|()| self.next_seq = next_seq)
@@ -275,126 +279,4 @@ fn check_identity(region: &Region, path: &Path, id: &ChronicleId, write: bool) -
         return Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(0));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::header::u64_at;
-
-    fn directory() -> (tempfile::TempDir, Directory) {
-        let dir = tempfile::tempdir().unwrap();
-        let directory = Directory::new(dir.path());
-        (dir, directory)
-    }
-
-    fn open(directory: &Directory) -> Result<Position> {
-        Position::open(directory, "billing", &[5; 16], 0o600, || Ok(3))
-    }
-
-    #[test]
-    fn a_position_is_kept_and_used_by_one() {
-        let (_dir, directory) = directory();
-        let mut position = open(&directory).unwrap();
-        assert_eq!(position.next_seq(), 3);
-        for seq in 4..10 {
-            position.store(seq).unwrap();
-            assert_eq!(read(&directory, "billing", &[5; 16]).unwrap().next_seq, seq);
-        }
-        let error = open(&directory).unwrap_err();
-        assert_eq!((error.kind(), error.pid()), (ErrorKind::Locked, Some(std::process::id())));
-        assert_eq!(remove(&directory, "billing").unwrap_err().kind(), ErrorKind::Locked);
-        drop(position);
-        assert_eq!(open(&directory).unwrap().next_seq(), 9);
-        remove(&directory, "billing").unwrap();
-        assert_eq!(open(&directory).unwrap().next_seq(), 3);
-    }
-
-    #[test]
-    fn a_spoilt_slot_leaves_the_one_before() {
-        let (_dir, directory) = directory();
-        let mut position = open(&directory).unwrap();
-        position.store(4).unwrap();
-        position.store(5).unwrap();
-        drop(position);
-        let path = directory.reader("billing");
-        let good = fs::read(&path).unwrap();
-        for at in SLOTS {
-            let mut bytes = good.clone();
-            bytes[at..at + 512].fill(0xAA);
-            fs::write(&path, &bytes).unwrap();
-            let expected = if u64_at(&good, at + 8) == 5 { 4 } else { 5 };
-            assert_eq!(open(&directory).unwrap().next_seq(), expected);
-        }
-        let mut bytes = good;
-        bytes[512..].fill(0);
-        fs::write(&path, &bytes).unwrap();
-        assert_eq!(open(&directory).unwrap_err().kind(), ErrorKind::Corrupt);
-    }
-
-    #[test]
-    fn a_generation_that_cannot_be_counted_on_from_is_refused() {
-        let (_dir, directory) = directory();
-        drop(open(&directory).unwrap());
-        let path = directory.reader("billing");
-        let mut bytes = fs::read(&path).unwrap();
-        for (generation, kind) in [(1 << 63, None), ((1 << 63) + 1, Some(ErrorKind::Corrupt))] {
-            bytes[SLOTS[1]..][..slot::LEN].copy_from_slice(&slot::slot_bytes(generation, 7));
-            fs::write(&path, &bytes).unwrap();
-            assert_eq!(read(&directory, "billing", &[5; 16]).err().map(|e| e.kind()), kind);
-            assert_eq!(open(&directory).err().map(|e| e.kind()), kind);
-        }
-    }
-
-    #[test]
-    fn the_slot_that_a_prune_relies_on_stays_until_it_relies_on_a_newer_one() {
-        let (_dir, directory) = directory();
-        let mut position = open(&directory).unwrap();
-        let path = directory.reader("billing");
-        for round in 1..5 {
-            position.store(round * 10).unwrap();
-            let (at, stored) = (SLOTS[position.newest], fs::read(&path).unwrap());
-            sync(&directory, "billing", &[5; 16]).unwrap();
-            for seq in 1..8 {
-                position.store(round * 10 + seq).unwrap();
-                assert_eq!(fs::read(&path).unwrap()[at..at + 512], stored[at..at + 512]);
-                assert_eq!(read(&directory, "billing", &[5; 16]).unwrap().next_seq, round * 10 + seq);
-            }
-        }
-    }
-
-    #[test]
-    fn a_prune_may_rely_on_a_position_while_others_are_stored() {
-        let (_dir, directory) = directory();
-        let mut position = open(&directory).unwrap();
-        let path = directory.reader("billing");
-        let storing = std::thread::spawn(move || (4..400_000).for_each(|seq| position.store(seq).unwrap()));
-        while !storing.is_finished() {
-            sync(&directory, "billing", &[5; 16]).unwrap();
-            for _ in 0..20 {
-                let bytes = fs::read(&path).unwrap();
-                let kept = u64_at(&bytes, 80);
-                let slot = |at: usize| u64_at(&bytes, at) == kept && slot::whole(&bytes[at..]).is_some();
-                assert!(SLOTS.into_iter().any(slot), "generation {kept} is gone");
-            }
-        }
-        storing.join().unwrap();
-    }
-
-    #[test]
-    fn the_slot_that_is_on_the_disk_stays_until_a_newer_one_is() {
-        let (_dir, directory) = directory();
-        let mut position = open(&directory).unwrap();
-        let path = directory.reader("billing");
-        for round in 1..4 {
-            let durable = fs::read(&path).unwrap();
-            let at = SLOTS[position.newest];
-            for seq in 0..5 {
-                position.store(round * 10 + seq).unwrap();
-                assert_eq!(fs::read(&path).unwrap()[at..at + 512], durable[at..at + 512]);
-            }
-            position.flush().unwrap();
-        }
-        assert_eq!(position.next_seq(), 34);
-    }
 }

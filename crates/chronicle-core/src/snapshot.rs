@@ -13,6 +13,7 @@ use crate::directory::{Directory, create_new, open_regular, rename};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
+use crate::header::MessageHeader;
 use crate::index;
 use crate::layout::SEGMENT_HEADER_LEN;
 use crate::options::Options;
@@ -20,7 +21,7 @@ use crate::position::{self, Position};
 use crate::progress::Progress;
 use crate::record::{self, Place, Record};
 use crate::segment::{self, Segment};
-use crate::writer::offset_in_map;
+use crate::writer::{offset_in_map, publish_record};
 
 /// Files are copied in steps of this, a multiple of every block size, so that the system can share the blocks.
 const STEP_BYTES: u64 = 64 << 20;
@@ -66,7 +67,8 @@ impl Chronicle {
         disk::create_dir(&temporary, inner.options.mode)
             .map_err(|e| Error::io("create the directory", &temporary, &e))?;
         let mut place = temporary.as_path();
-        let made = Copying { inner, to: Directory::new(&temporary), progress, bytes: 0 }.run();
+        let unsure_from = if inner.control.recovered() { u64::MAX } else { inner.control.stored_durable() };
+        let made = Copying { inner, to: Directory::new(&temporary), progress, unsure_from, bytes: 0 }.run();
         let made = made.and_then(|report| {
             fault::point("snapshot.made");
             if dir.symlink_metadata().is_ok() {
@@ -90,6 +92,8 @@ struct Copying<'a> {
     inner: &'a Inner,
     to: Directory,
     progress: &'a Progress,
+    /// Before a recovery: END records from this seq on may be missing, as a power cut leaves them.
+    unsure_from: u64,
     bytes: u64,
 }
 
@@ -97,6 +101,7 @@ impl Copying<'_> {
     fn run(mut self) -> Result<SnapshotReport> {
         let inner = self.inner;
         let (end, mut bases, last) = loop {
+            self.progress.check()?;
             let end = published_end(inner)?;
             fault::point("snapshot.ended");
             // Listed behind the look at the end: every segment that holds a message below it was there.
@@ -118,12 +123,13 @@ impl Copying<'_> {
         self.progress.set_totals(bases.len() as u64, total.map(|metadata| metadata.len()).sum());
         let mut epoch = self.copy_last(&last, end)?.epoch;
         let (mut first, mut segments) = (last.header.base_seq, 1);
+        drop(last);
         bases.pop();
         // The newest first: where a prune has gone on meanwhile, what is left is whole.
         for &base in bases.iter().rev() {
             self.progress.set_segments(segments);
             fault::point("snapshot.copied");
-            if !self.copy_sealed(base)? {
+            if !self.copy_sealed(base, first)? {
                 break;
             }
             (first, segments) = (base, segments + 1);
@@ -137,9 +143,9 @@ impl Copying<'_> {
         Ok(SnapshotReport { first_seq: first, next_seq: end, segments, bytes: self.bytes })
     }
 
-    /// Copies a segment whose END was published before the end of the log was looked at: nothing of it changes any more but zeros
-    /// behind END that become a hole. False when it was pruned.
-    fn copy_sealed(&mut self, base: u64) -> Result<bool> {
+    /// Copies a segment that was sealed before the end of the log was looked at: nothing of it changes any more but zeros behind END
+    /// that become a hole. False when it was pruned.
+    fn copy_sealed(&mut self, base: u64, next: u64) -> Result<bool> {
         let directory = &self.inner.directory;
         let opened = Segment::open(directory, base, &self.inner.control.identity.chronicle_id, false);
         let opened = opened.and_then(|segment| Ok((open_regular(&segment.path, false)?, segment)));
@@ -166,7 +172,22 @@ impl Copying<'_> {
         segment::header_of(&self.to, base)?;
         self.bytes += segment.end();
         self.copy_index(base)?;
+        if next >= self.unsure_from {
+            self.finish_roll(base, next)?;
+        }
         Ok(true)
+    }
+
+    /// Ends a copied segment whose END a power cut took, as the recovery of the original will.
+    fn finish_roll(&self, base: u64, next: u64) -> Result<()> {
+        let segment = Segment::open(&self.to, base, &self.inner.control.identity.chronicle_id, true)?;
+        let place = walk_to(&self.to, &segment, next)?;
+        if record::read(&segment, &place)? == Record::Unpublished {
+            let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
+            publish_record(&segment.region, place.offset, &end);
+            segment.sync()?;
+        }
+        Ok(())
     }
 
     /// The index is derived: one that is not there, or cut short by its writer, makes reading slower.
@@ -180,13 +201,7 @@ impl Copying<'_> {
     /// Copies the segment that holds the end of the log, up to there: what follows is zeros, as in one that is appended to.
     fn copy_last(&mut self, segment: &Segment, end: u64) -> Result<Place> {
         let inner = self.inner;
-        let mut place = index::seek(&inner.directory, segment, |mark| mark.seq <= end);
-        while place.seq < end {
-            match record::read(segment, &place)? {
-                Record::Message(header) => place = place.after(&header),
-                Record::Unpublished | Record::End => return Err(record::vanished(segment, &place)),
-            }
-        }
+        let place = walk_to(&inner.directory, segment, end)?;
         let base = segment.header.base_seq;
         let path = self.to.segment(base);
         let copy = create_new(&path, inner.options.mode)?;
@@ -242,9 +257,22 @@ impl Copying<'_> {
     }
 }
 
+/// The place of the message `seq`, or behind the one before it.
+fn walk_to(directory: &Directory, segment: &Segment, seq: u64) -> Result<Place> {
+    let mut place = index::seek(directory, segment, |mark| mark.seq <= seq);
+    while place.seq < seq {
+        match record::read(segment, &place)? {
+            Record::Message(header) => place = place.after(&header),
+            Record::Unpublished | Record::End => return Err(record::vanished(segment, &place)),
+        }
+    }
+    Ok(place)
+}
+
 /// The seq behind the last message that a reader can see now, or behind the last that a recovery will keep.
 fn published_end(inner: &Inner) -> Result<u64> {
     loop {
+        let left = inner.control.first_seq();
         let head = inner.next_seq()?;
         if !inner.control.recovered() {
             return Ok(head);
@@ -256,7 +284,7 @@ fn published_end(inner: &Inner) -> Result<u64> {
         });
         match walked {
             // Pruned since the head was looked at.
-            Err(e) if e.kind() == ErrorKind::Gap => {}
+            Err(e) if e.kind() == ErrorKind::Gap && inner.control.first_seq() != left => {}
             other => return other,
         }
     }

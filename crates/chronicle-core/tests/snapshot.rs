@@ -159,6 +159,49 @@ fn before_a_recovery_it_ends_where_that_will_cut() {
 }
 
 #[test]
+fn before_a_recovery_it_gets_the_end_records_that_a_power_cut_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log_in(dir.path());
+    let mut source = writer(&log);
+    for seq in 0..4 {
+        source.append(&payload(seq, 60_000), 0).unwrap();
+    }
+    drop(source);
+    let all = read_all(&log).unwrap();
+    // Nothing is durable, and END of the second segment was not written back before those behind it were.
+    patch(&log.path().join("control"), 384, |bytes| bytes[..128].fill(0));
+    reboot(log.path());
+    let path = segments(log.path()).swap_remove(1);
+    let end = common::records(&path).last().unwrap().0;
+    patch(&path, end, |bytes| bytes[..64].fill(0));
+    let log = open(log.path());
+    let copy = dir.path().join("copy");
+    assert_eq!(take(&log, &copy).next_seq, 4);
+    let found = verify(&copy, |_, _| ()).unwrap();
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+    assert_eq!(read_all(&open(&copy)).unwrap(), all);
+}
+
+#[test]
+fn a_log_whose_end_cannot_be_is_refused_rather_than_looked_at_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log_in(dir.path());
+    let mut source = writer(&log);
+    for seq in 0..4 {
+        source.append(&payload(seq, 60_000), 0).unwrap();
+    }
+    let keep = Retention { keep_messages: Some(1), ..Retention::default() };
+    assert!(log.prune(&keep, false).unwrap().first_seq > 1);
+    // One more than the last published seq, and below all that is left.
+    patch(&log.path().join("control"), 128, |bytes| bytes[0] = 1);
+    let log = open(log.path());
+    assert_eq!(
+        log.snapshot(&dir.path().join("copy"), &Progress::default()).unwrap_err().kind(),
+        ErrorKind::Gap
+    );
+}
+
+#[test]
 fn what_fails_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = log_in(dir.path());

@@ -124,8 +124,8 @@ pub fn allows_external(env: sys::napi_env) -> bool {
 
 unsafe extern "C" fn forget(_env: sys::napi_env, _data: *mut c_void, _hint: *mut c_void) {}
 
-/// An `ArrayBuffer` over a view, which stays mapped for as long as the buffer is held. The engine counts its length as external
-/// memory, and must go on to: V8 ends the process when it takes a length off a total from which it was taken before.
+/// An `ArrayBuffer` over a view, which stays mapped for as long as the buffer is held. The engine counts all of it as memory, and takes
+/// all of it off before it calls `release`: had anything been taken off before, it would end the process over a count below zero.
 pub fn external(env: sys::napi_env, view: &Arc<Mapped>) -> Result<sys::napi_value, Failure> {
     let (data, length) = (view.address().cast(), view.len());
     let held = Arc::into_raw(Arc::clone(view)).cast_mut().cast::<c_void>();

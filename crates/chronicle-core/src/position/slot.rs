@@ -78,16 +78,17 @@ pub(super) fn newest(region: &Region, path: &Path) -> Result<(u64, u64, usize)> 
     })
 }
 
-/// A slot to store to, which no prune spares from here on. For the holder alone.
-pub(super) fn take(region: &Region, newest: usize, flushed: usize) -> usize {
+/// A slot to store to, which no prune spares from here on, and the newest slot that is known to be flushed. For the holder alone.
+pub(super) fn take(region: &Region, newest: usize, flushed: usize) -> (usize, usize) {
     loop {
         let kept = kept(region, flushed);
         let free = (0..SLOTS.len()).find(|slot| *slot != newest && !kept.contains(slot)).unwrap_or(newest);
         region.word32(STORED).store(word_of(free), Ordering::SeqCst);
         // SYNC POINT: a prune names what it spares and looks at the word above, this names the slot and looks at what is spared. One
         // of both sees the other.
-        if !self::kept(region, flushed).contains(&free) {
-            return free;
+        let kept = self::kept(region, flushed);
+        if !kept.contains(&free) {
+            return (free, kept[0]);
         }
     }
 }
