@@ -48,7 +48,8 @@ async function measure(payloads: readonly Uint8Array[], dir: string): Promise<Re
     'append, ns a KiB': append,
     'cursor, ns a KiB': copies,
     'cursor with views, ns a KiB': views,
-    'memory of its own but the payloads, MiB': ownMemory() - (payloads.length * payloads[0]!.length) / 2 ** 20,
+    'memory of its own but the payloads, MiB':
+      ownMemory() - (payloads.length * payloads[0]!.length) / 2 ** 20,
   }
 }
 

@@ -63,7 +63,7 @@ async function measure(
     'append, ns': appended,
     'open for reading, µs': micros(TAILS, () => openLog(dir, { readOnly: true }).close()),
     ...questions(log),
-    'memory of its own, MiB': ownMemory().anonymous,
+    'memory of its own, MiB': ownMemory(),
   }
 }
 
