@@ -16,7 +16,7 @@ const { values: given, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     size: { type: 'string', multiple: true },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '2' },
     dir: { type: 'string', default: tmpdir() },
     full: { type: 'boolean', default: false },
     svg: { type: 'boolean', default: false },

@@ -6,7 +6,7 @@ export interface Trace {
   points: readonly (readonly [nines: number, ns: number])[]
 }
 
-const [WIDTH, HEIGHT] = [800, 440]
+const [WIDTH, HEIGHT] = [880, 440]
 const [LEFT, RIGHT, TOP, BOTTOM] = [84, 24, 84, 62]
 
 /** Each with its color on light and on dark ground. */
@@ -49,7 +49,7 @@ export function toSvg(title: string, subtitle: string, traces: readonly Trace[])
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}"` +
-      ` role="img" aria-label="${escape(title)}" font-family="system-ui, sans-serif" font-size="12">`,
+      ` role="img" aria-label="${escape(title)}" font-family="system-ui, Helvetica, Arial, sans-serif" font-size="12">`,
     `<title>${escape(title)}</title>`,
     `<style>${style}</style>`,
     `<rect class="ground" width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,

@@ -1,4 +1,7 @@
+import { rmSync } from 'node:fs'
+
 import type { Chronicle as Log } from '../../index.ts'
+import { fillLog } from '../fill.ts'
 import { residentMemory } from '../memory.ts'
 import { median, medianMs, timed } from '../measure.ts'
 import { openLog } from '../peers/chronicle.ts'
@@ -7,9 +10,17 @@ const OPENINGS = 15
 const SEEKS = 200
 const LOOKS = 25
 const [PASSES, APPENDS] = [5, 1000]
+/** In walks that are longer, memory is looked at on the way. */
+const [WALKS, LONG] = [15, 2000]
+/** How long one operation is repeated, but for the fewest calls. */
+const [BUDGET_MS, FEWEST] = [250, 3]
 
 /** What everyday operations cost at a log as it is. Appends some messages. */
-export async function look(dir: string, payload: Uint8Array): Promise<Record<string, number>> {
+export async function look(
+  dir: string,
+  payload: Uint8Array,
+  appends = APPENDS,
+): Promise<Record<string, number>> {
   const openings = {
     'open for reading, µs': micros(OPENINGS, () => openLog(dir, { readOnly: true }).close()),
     'open for writing, µs': micros(OPENINGS, () => {
@@ -21,23 +32,35 @@ export async function look(dir: string, payload: Uint8Array): Promise<Record<str
   const log = openLog(dir)
   try {
     const found = { ...walk(log), ...seek(log), ...questions(log) }
-    return { ...openings, 'append, ns': await append(log, payload), ...found }
+    return { ...openings, 'append, ns': await append(log, payload, appends), ...found }
   } finally {
     log.close()
   }
 }
 
-/** The median duration of a call, in microseconds. */
+/** Runs all of it at a small log of its own, before the first step. */
+export async function warmUp(dir: string): Promise<void> {
+  await fillLog(dir, 1 << 20, 1024)
+  await look(dir, new Uint8Array(64))
+  rmSync(dir, { recursive: true })
+}
+
+/** The median duration of a call, in microseconds: of so many calls, or fewer where they take long. */
 export function micros(times: number, call: (index: number) => unknown): number {
-  return medianMs(times, call) * 1000
+  const durations: number[] = []
+  const end = performance.now() + BUDGET_MS
+  for (let index = 0; index < times && (index < FEWEST || performance.now() < end); index++) {
+    durations.push(medianMs(1, () => call(index)))
+  }
+  return median(durations) * 1000
 }
 
 /** Nanoseconds an append, at the end of a log. */
-export async function append(log: Log, payload: Uint8Array): Promise<number> {
+export async function append(log: Log, payload: Uint8Array, appends = APPENDS): Promise<number> {
   const passes = []
   for (let pass = 0; pass < PASSES; pass++) {
-    const pending = timed(APPENDS, () => {
-      for (let index = 0; index < APPENDS; index++) log.append(payload)
+    const pending = timed(appends, () => {
+      for (let index = 0; index < appends; index++) log.append(payload)
     })
     passes.push((await pending).ns)
   }
@@ -53,22 +76,27 @@ export function questions(log: Log): Record<string, number> {
 
 /** The whole log, and the most memory on the way. */
 function walk(log: Log): Record<string, number> {
-  const every = Math.max(1, Math.floor((log.nextSeq - log.firstSeq) / 32))
-  let [seen, anonymous, mapped] = [0, 0, 0]
-  const start = performance.now()
-  const cursor = log.cursor()
-  while (cursor.next()) {
-    if (cursor.seq !== seen++) throw new Error('messages are missing: wrong answer')
-    if (seen % every !== 0) continue
+  const count = log.nextSeq - log.firstSeq
+  let [anonymous, mapped] = [0, 0]
+  const remember = () => {
     const memory = residentMemory()
     anonymous = Math.max(anonymous, memory.anonymous)
     mapped = Math.max(mapped, memory.mapped)
   }
-  const took = performance.now() - start
-  cursor.close()
-  if (seen !== log.nextSeq) throw new Error('messages are missing: wrong answer')
+  const every = Math.ceil(count / 32)
+  const took = micros(WALKS, () => {
+    const cursor = log.cursor()
+    let seen = 0
+    while (cursor.next()) {
+      if (cursor.seq !== seen++) throw new Error('messages are missing: wrong answer')
+      if (count >= LONG && seen % every === 0) remember()
+    }
+    cursor.close()
+    if (seen !== count) throw new Error('messages are missing: wrong answer')
+  })
+  remember()
   return {
-    'cursor, ns a message': (took * 1e6) / seen,
+    'cursor, ns a message': (took * 1000) / count,
     'memory of its own, MiB': anonymous,
     'mapped files in memory, MiB': mapped,
   }

@@ -2,13 +2,13 @@ import { copyFileSync } from 'node:fs'
 
 import type { Message } from '../../index.ts'
 import { ownMemory } from '../memory.ts'
-import { timed } from '../measure.ts'
+import { median, timed } from '../measure.ts'
 import { makePayloads } from '../payloads.ts'
 import { openLog } from '../peers/chronicle.ts'
 import { Gathered, countLabel, type Curve } from './curve.ts'
 import { append, micros, questions } from './look.ts'
 
-const COMMITS = 1000
+const [PASSES, COMMITS] = [5, 1000]
 const MOVES = 100
 const MADE = 20
 const TAILS = 15
@@ -52,8 +52,10 @@ async function measure(
   payload: Uint8Array,
 ): Promise<Record<string, number>> {
   const appended = await append(log, payload)
+  const commits = []
+  for (let pass = 0; pass < PASSES; pass++) commits.push(await commit(log))
   return {
-    'commit, ns': await commit(log),
+    'commit, ns': median(commits),
     'move a position, µs': micros(MOVES, (index) => log.setReader(name(0), index)),
     'make and remove a position, µs': micros(MADE, () => {
       log.setReader('new', 0)
@@ -89,5 +91,5 @@ async function openTail(log: ReturnType<typeof openLog>): Promise<number> {
     times.push((performance.now() - start) * 1000)
     await tail.return()
   }
-  return times.toSorted((a, b) => a - b)[Math.floor(TAILS / 2)]!
+  return median(times)
 }

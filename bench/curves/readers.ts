@@ -12,7 +12,7 @@ import { Gathered, countLabel, type Curve } from './curve.ts'
 const COUNT = 100_000
 const SIZE = 64
 
-/** What a reader tells when it has read the log a second time, all others with it. */
+/** What a reader tells when it has read the log again, all others with it. */
 export interface Told {
   cpu: number
   memory: number

@@ -2,12 +2,14 @@ import { fillLog } from '../fill.ts'
 import { makePayloads } from '../payloads.ts'
 import { openLog } from '../peers/chronicle.ts'
 import { Gathered, countLabel, type Curve } from './curve.ts'
-import { look, micros } from './look.ts'
+import { look, micros, warmUp } from './look.ts'
 
 const SEGMENT_BYTES = 65_536
 /** No segment has room for two. */
 const SIZE = SEGMENT_BYTES / 2 + 1024
 const ROLLS = 25
+/** Few enough to stay within a segment mostly. */
+const APPENDS = 50
 
 /** Segment files of a log. */
 export const curve: Curve = {
@@ -19,11 +21,11 @@ export const curve: Curve = {
     const gathered = new Gathered()
     const payloads = makePayloads(SIZE, ROLLS)
     const [small] = makePayloads(16, 1)
+    await warmUp(`${dir}/warm`)
     for (const [index, segments] of steps.entries()) {
       const missing = segments - (index === 0 ? 0 : count(dir))
       if (missing > 0) await fillLog(dir, missing * SIZE, SIZE, SEGMENT_BYTES)
-      if (index === 0) await look(dir, small!)
-      const found = await look(dir, small!)
+      const found = await look(dir, small!, APPENDS)
       const log = openLog(dir)
       log.acquire()
       const roll = micros(ROLLS, (time) => log.append(payloads[time]!))

@@ -1,7 +1,7 @@
 import { fillLog } from '../fill.ts'
 import { makePayloads } from '../payloads.ts'
 import { Gathered, bytesLabel, type Curve } from './curve.ts'
-import { look } from './look.ts'
+import { look, warmUp } from './look.ts'
 
 const SIZE = 1024
 const MIB = 2 ** 20
@@ -16,10 +16,9 @@ export const curve: Curve = {
     const gathered = new Gathered()
     const [payload] = makePayloads(SIZE, 1)
     let filled = 0
+    await warmUp(`${dir}/warm`)
     for (const bytes of steps) {
       await fillLog(dir, bytes - filled, SIZE)
-      // Once for warming up.
-      if (filled === 0) await look(dir, payload!)
       filled = bytes
       gathered.add(await look(dir, payload!))
     }

@@ -13,7 +13,7 @@ import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
 /** How long a child writes, in passes over its payloads. The first pass is its warm-up. */
-const BUDGET_MS = 400
+const BUDGET_MS = 300
 const [MIN_PASSES, MAX_PASSES] = [3, 8]
 
 /** A stream with a buffer made for this bench. Its ratio stands apart: what is reached is held against peers as they come. */
@@ -28,7 +28,7 @@ function contender(
   slower = 1,
   { text = false, ...more }: { text?: boolean; rounds?: number; kind?: 'extra' } = {},
 ): Contender {
-  const count = Math.ceil(Math.min(200_000, 48_000_000 / size) / slower)
+  const count = Math.ceil(Math.min(100_000, 48_000_000 / size) / slower)
   const kind = peer === 'chronicle' ? 'ours' : 'peer'
   return { name, kind, job: { part: 'append', peer, way, size, count, text }, ...more }
 }

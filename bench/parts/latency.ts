@@ -13,7 +13,7 @@ function groups(options: Options): Group[] {
   const job = (way: string): Job => ({
     part: 'latency',
     way,
-    count: options.full || options.svg || way === 'full' ? 5_000_000 : 2_000_000,
+    count: options.full || options.svg || way === 'full' ? 5_000_000 : 1_500_000,
     draw: options.svg,
   })
   const speeds = [

@@ -13,7 +13,7 @@ import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
-const PASSES = 6
+const PASSES = 5
 
 /** `slower` contenders get that many times fewer payloads; the slowest run once. */
 function contender(
@@ -23,7 +23,7 @@ function contender(
   size: number,
   { slower = 1, ...more }: { slower?: number; rounds?: number; text?: boolean } = {},
 ): Contender {
-  const count = Math.ceil(Math.min(400_000, 50_000_000 / size) / slower)
+  const count = Math.ceil(Math.min(200_000, 50_000_000 / size) / slower)
   const kind = peer === 'chronicle' || peer === 'walk' ? 'ours' : 'peer'
   const { rounds, text } = more
   const job = { part: 'read', peer, way, size, count, ...(text === undefined ? {} : { text }) }
@@ -100,6 +100,7 @@ function texts(size: number): Group {
       contender('lmdb getRange, strings', 'lmdb', 'transaction', size, { text }),
       contender('SQLite iterate, TEXT', 'sqlite', 'transaction', size, { text, slower: 4, rounds: 1 }),
     ],
+    rounds: 1,
     targets: [iterator, cursor].map((line) => ({ what: line, line, against: 'peer' })),
   }
 }
@@ -116,6 +117,7 @@ function parsed(size: number): Group {
       contender('lmdb getRange, JSON', 'lmdb', 'json', size, given),
       contender('SQLite iterate and JSON.parse', 'sqlite', 'json', size, { ...given, slower: 4, rounds: 1 }),
     ],
+    rounds: 1,
     targets: [iterator, cursor].map((line) => ({ what: line, line, against: 'peer' })),
   }
 }
