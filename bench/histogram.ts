@@ -57,51 +57,12 @@ export function showHistogram(histogram: Histogram): string {
   return columns([['percentile', 'ns', 'count', '1/(1-p)'], ...rows])
 }
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [720, 360, 70, 40]
-
-/** The percentile curve: nines to the right, nanoseconds upward, both logarithmic. */
-export function toSvg(histogram: Histogram, title: string): string {
-  const nines = Math.max(2, Math.floor(Math.log10(histogram.total)))
-  const top = Math.ceil(Math.log10(Math.max(10, histogram.percentile(1))))
-  const x = (part: number) => LEFT + (part * (WIDTH - LEFT - 20)) / nines
-  const y = (ns: number) => HEIGHT - BOTTOM - (Math.log10(Math.max(1, ns)) * (HEIGHT - BOTTOM - 40)) / top
-  const points = Array.from({ length: nines * 20 + 1 }, (_, index) => {
-    const nine = index / 20
-    return `${x(nine).toFixed(1)},${y(histogram.percentile(1 - 10 ** -nine)).toFixed(1)}`
+/** The percentile curve, twenty points for each nine, up to the greatest value. */
+export function curvePoints(histogram: Histogram): [nines: number, ns: number][] {
+  const end = Math.log10(Math.max(10, histogram.total))
+  const points = Array.from({ length: Math.floor(end * 20) }, (_, index): [number, number] => {
+    const nines = index / 20
+    return [nines, histogram.percentile(1 - 10 ** -nines)]
   })
-  const text = (at: number, height: number, anchor: string, label: string) =>
-    `<text x="${at.toFixed(1)}" y="${height.toFixed(1)}" text-anchor="${anchor}">${label}</text>`
-  const line = (x1: number, y1: number, x2: number, y2: number) =>
-    `<path d="M${x1.toFixed(1)} ${y1.toFixed(1)}L${x2.toFixed(1)} ${y2.toFixed(1)}" stroke="#ccc"/>`
-  const across = Array.from({ length: nines + 1 }, (_, nine) => {
-    const label = nine === 0 ? '0' : `${Number((100 - 10 ** (2 - nine)).toFixed(nine))} %`
-    return line(x(nine), y(1), x(nine), y(10 ** top)) + text(x(nine), HEIGHT - BOTTOM + 18, 'middle', label)
-  })
-  const units = [
-    '1 ns',
-    '10 ns',
-    '100 ns',
-    '1 µs',
-    '10 µs',
-    '100 µs',
-    '1 ms',
-    '10 ms',
-    '100 ms',
-    '1 s',
-    '10 s',
-  ]
-  const up = Array.from({ length: top + 1 }, (_, power) => {
-    const height = y(10 ** power)
-    return line(x(0), height, x(nines), height) + text(LEFT - 8, height + 4, 'end', units[power] ?? '')
-  })
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    text(LEFT, 22, 'start', `${title}: ${histogram.total.toLocaleString('en-US')} messages`),
-    ...across,
-    ...up,
-    `<polyline points="${points.join(' ')}" fill="none" stroke="#06c" stroke-width="2"/>`,
-    '</svg>',
-    '',
-  ].join('\n')
+  return [...points, [Number(end.toFixed(2)), histogram.percentile(1)]]
 }

@@ -8,15 +8,15 @@ import { parseArgs } from 'node:util'
 import { describeHost, showHost } from './host.ts'
 import { compile, installPeers } from './install.ts'
 import { measure, type Line, type Options, type Part } from './measure.ts'
-import { judge, showLines, showVerdicts, type Verdict } from './table.ts'
+import { growthOf, judge, showGrowth, showLines, showVerdicts, type Growth, type Verdict } from './table.ts'
 
-const partNames = ['append', 'read', 'sync', 'handoff', 'latency', 'open', 'memory']
+const partNames = ['append', 'read', 'sync', 'handoff', 'latency', 'open', 'memory', 'growth']
 
 const { values: given, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     size: { type: 'string', multiple: true },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '2' },
     dir: { type: 'string', default: tmpdir() },
     full: { type: 'boolean', default: false },
     svg: { type: 'boolean', default: false },
@@ -53,7 +53,16 @@ function say(text: string): void {
   if (!given.json) console.log(`${text}\n`)
 }
 
-const results: { group: string; unit: string; lines: Line[]; verdicts: Verdict[] }[] = []
+/** What came of a group. */
+interface Result {
+  group: string
+  unit: string
+  lines: Line[]
+  verdicts: Verdict[]
+  growth?: Growth[]
+}
+
+const results: Result[] = []
 try {
   installPeers()
   compile()
@@ -63,11 +72,13 @@ try {
     const { part } = (await import(`./parts/${name}.ts`)) as { part: Part }
     for (const group of part.groups(options)) {
       const lines = await measure(group, options, tell)
-      say(showLines(group, lines))
+      say(group.steps === undefined ? showLines(group, lines) : showGrowth(group, lines))
       const verdicts = group.targets
         .map((target) => judge(target, lines))
         .filter((verdict) => verdict !== undefined)
-      results.push({ group: group.title, unit: group.unit, lines, verdicts })
+      const growth = group.steps === undefined ? {} : { growth: growthOf(group, lines) }
+      results.push({ group: group.title, unit: group.unit, lines, verdicts, ...growth })
+      if (options.svg) part.draw?.(lines)
     }
   }
   const verdicts = results.flatMap(({ group, verdicts }) => verdicts.map((verdict) => ({ group, verdict })))

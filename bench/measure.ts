@@ -12,9 +12,11 @@ export interface Job {
 /** Something that is measured, in a new process each round. */
 export interface Contender {
   name: string
-  /** Ours, a peer that is a store, or the peer on the JVM, which is compared apart. */
-  kind: 'ours' | 'peer' | 'java'
+  /** Ours, a peer as it comes, the peer on the JVM, or a peer that was tuned for this bench: these two are compared apart. */
+  kind: 'ours' | 'peer' | 'java' | 'extra'
   job: Job
+  /** Runs in no more rounds than these, where it takes long and is far behind or settled in itself. */
+  rounds?: number
 }
 
 /** What a child prints: figures by name ('' where there is only one) and text to show below the table. */
@@ -23,6 +25,8 @@ export interface Outcome {
   /** What all threads of the process spent, in the unit of the table. */
   cpu?: number
   note?: string
+  /** A percentile curve, to be drawn. */
+  points?: [nines: number, ns: number][]
 }
 
 /** One line of a table. */
@@ -36,6 +40,7 @@ export interface Line {
   /** Why there is no figure. */
   missing?: string
   note?: string
+  points?: [nines: number, ns: number][]
 }
 
 /** What a line is held against. Lower is better everywhere. */
@@ -56,6 +61,8 @@ export interface Group {
   contenders: Contender[]
   targets: Target[]
   rounds?: number
+  /** Where the lines are figures at steps of something that grows: the names of the steps. */
+  steps?: string[]
 }
 
 export interface Options {
@@ -70,6 +77,8 @@ export interface Options {
 export interface Part {
   groups(options: Options): Group[]
   run(job: Job, dir: string): Promise<Outcome>
+  /** Draws what was measured, where `--svg` asks for it. */
+  draw?(lines: readonly Line[]): void
 }
 
 /** The value that this part of the sorted values does not exceed (nearest rank). */
@@ -91,6 +100,17 @@ export async function timed(count: number, work: () => unknown): Promise<{ ns: n
   if (pending instanceof Promise) await pending
   const [took, { user, system }] = [performance.now() - start, process.cpuUsage(before)]
   return { ns: (took * 1e6) / count, cpu: ((user + system) * 1e3) / count }
+}
+
+/** The median duration of so many calls, in milliseconds. */
+export function medianMs(times: number, call: (index: number) => unknown): number {
+  return median(
+    Array.from({ length: times }, (_, index) => {
+      const start = performance.now()
+      call(index)
+      return performance.now() - start
+    }),
+  )
 }
 
 /** The outcome of passes that were timed. */
@@ -137,7 +157,7 @@ export async function measure(group: Group, options: Options, tell: (text: strin
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < group.contenders.length; turn++) {
       const contender = group.contenders[(turn + round) % group.contenders.length]!
-      if (missing.has(contender.name)) continue
+      if (missing.has(contender.name) || round >= (contender.rounds ?? rounds)) continue
       tell(`${group.title}: ${contender.name}, round ${round + 1} of ${rounds}`)
       try {
         record(lines, contender, await runJob(contender.job, options.dir))
@@ -166,6 +186,7 @@ function record(lines: Map<string, Line>, contender: Contender, outcome: Outcome
     line.samples.push(value)
     if (outcome.cpu !== undefined) (line.cpu ??= []).push(outcome.cpu)
     if (outcome.note !== undefined) line.note = outcome.note
+    if (outcome.points !== undefined) line.points = outcome.points
     lines.set(name, line)
   }
 }

@@ -10,8 +10,24 @@ export interface Verdict {
   against: string
   must?: number
   aim?: number
-  mark: 'ok' | 'below aim' | 'BELOW MUST' | ''
+  mark: Mark
 }
+
+type Mark = 'ok' | 'below aim' | 'BELOW MUST' | ''
+
+/** An operation at the steps of something that grows. */
+export interface Growth {
+  operation: string
+  values: number[]
+  /** The last step to the first. */
+  ratio: number
+  /** Whether that is more than `GROWS`. */
+  grows: boolean
+}
+
+/** What costs more than so many times what it did at the first step is marked. */
+const GROWS = 2
+const AT = ' @ '
 
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return '-'
@@ -27,8 +43,7 @@ export function judge(target: Target, lines: readonly Line[]): Verdict | undefin
   const { what, must, aim } = target
   const limits = { ...(must === undefined ? {} : { must }), ...(aim === undefined ? {} : { aim }) }
   if (target.against === 'limit') {
-    const mark = must === undefined ? '' : value > must ? 'BELOW MUST' : value > aim! ? 'below aim' : 'ok'
-    return { what, value, against: 'limit', ...limits, mark }
+    return { what, value, against: 'limit', ...limits, mark: markOf((limit) => value <= limit, must, aim) }
   }
   const others = lines.filter(
     (line) => (line.kind === target.against || line.name === target.against) && line.samples.length > 0,
@@ -36,11 +51,47 @@ export function judge(target: Target, lines: readonly Line[]): Verdict | undefin
   const fastest = others.toSorted((a, b) => median(a.samples) - median(b.samples))[0]
   if (fastest === undefined) return undefined
   const ratio = median(fastest.samples) / value
-  const mark = must === undefined ? '' : ratio < must ? 'BELOW MUST' : ratio < aim! ? 'below aim' : 'ok'
+  const mark = markOf((limit) => ratio >= limit, must, aim)
   const cpu = others.flatMap((line) => (line.cpu === undefined ? [] : [median(line.cpu)]))
   const byCpu =
     ours.cpu === undefined || cpu.length === 0 ? {} : { byCpu: Math.min(...cpu) / median(ours.cpu) }
   return { what, value: ratio, ...byCpu, against: fastest.name, ...limits, mark }
+}
+
+function markOf(reaches: (limit: number) => boolean, must?: number, aim = must): Mark {
+  if (must === undefined || aim === undefined) return ''
+  if (!reaches(must)) return 'BELOW MUST'
+  return reaches(aim) ? 'ok' : 'below aim'
+}
+
+/** What a line is named that is an operation at a step. */
+export function stepName(operation: string, step: string): string {
+  return `${operation}${AT}${step}`
+}
+
+/** The lines of a group with steps, by operation. */
+export function growthOf(group: Group, lines: readonly Line[]): Growth[] {
+  const prefix = `${group.contenders[0]!.name}: `
+  const operations = new Map<string, number[]>()
+  for (const { name, samples } of lines) {
+    if (samples.length === 0) continue
+    const operation = name.slice(prefix.length, name.lastIndexOf(AT))
+    operations.set(operation, [...(operations.get(operation) ?? []), median(samples)])
+  }
+  return [...operations].map(([operation, values]) => {
+    const ratio = values.at(-1)! / values[0]!
+    return { operation, values, ratio, grows: ratio > GROWS }
+  })
+}
+
+/** A group with steps: a line for each operation. */
+export function showGrowth(group: Group, lines: readonly Line[]): string {
+  const missing = lines.find((line) => line.missing !== undefined)?.missing
+  if (missing !== undefined) return `${group.title}\nnot available: ${missing}`
+  const rows = growthOf(group, lines).map(({ operation, values, ratio, grows }) =>
+    [operation].concat(values.map(figure), `${figure(ratio)}x`, grows ? 'GROWS' : ''),
+  )
+  return [group.title, columns([['', ...group.steps!, 'last to first', ''], ...rows])].join('\n')
 }
 
 /** Lines with their columns padded; the first column is text, the others are aligned to the right. */

@@ -14,7 +14,7 @@ import {
 } from '../measure.ts'
 import type { Channel } from '../peers/channel.ts'
 
-const COUNT = 4000
+const COUNT = 2500
 const WARM_UP = 500
 /** Between two messages, so that each finds its reader asleep, or spinning, and none waits behind another. */
 const PAUSE_MS = 0.2

@@ -1,8 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 
-import { Histogram, showHistogram, toSvg } from '../histogram.ts'
-import type { Group, Job, Options, Outcome, Part } from '../measure.ts'
+import { Histogram, curvePoints, showHistogram } from '../histogram.ts'
+import type { Group, Job, Line, Options, Outcome, Part } from '../measure.ts'
 import { makePayloads, verify } from '../payloads.ts'
+import { toSvg } from '../svg.ts'
 
 const SIZE = 64
 /** Messages a second at the fixed rate: a third of what full speed gives. */
@@ -12,8 +13,8 @@ function groups(options: Options): Group[] {
   const job = (way: string): Job => ({
     part: 'latency',
     way,
-    count: options.full || way === 'full' ? 5_000_000 : 2_000_000,
-    ...(options.svg ? { svg: `docs/latency-${way}.svg` } : {}),
+    count: options.full || options.svg || way === 'full' ? 5_000_000 : 1_500_000,
+    draw: options.svg,
   })
   const speeds = [
     'at full speed',
@@ -60,11 +61,26 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const values = Object.fromEntries(
     [0.5, 0.99, 0.999, 0.9999, 1].map((part) => [name(part), histogram.percentile(part)]),
   )
-  if (job['svg'] !== undefined) {
-    mkdirSync('docs', { recursive: true })
-    writeFileSync(String(job['svg']), toSvg(histogram, `append of ${SIZE} B, ${String(job['way'])}`))
-  }
-  return { values, note: `${String(job['way'])}:\n${showHistogram(histogram)}` }
+  const points = job['draw'] === true ? { points: curvePoints(histogram) } : {}
+  return { values, note: `${String(job['way'])}:\n${showHistogram(histogram)}`, ...points }
+}
+
+/** All curves in one picture. */
+function draw(lines: readonly Line[]): void {
+  const traces = new Map<string, NonNullable<Line['points']>>()
+  for (const { name, points } of lines) if (points !== undefined) traces.set(name.split(':')[0]!, points)
+  if (traces.size === 0) return
+  const count =
+    Math.round(10 ** Math.max(...[...traces.values()].map((points) => points.at(-1)![0])) / 1e5) / 10
+  const subtitle = `${count} million messages of ${SIZE} B each, across rolls; waiting for a slow append counts at the fixed rate`
+  writeFileSync(
+    'docs/latency.svg',
+    toSvg(
+      'Latency of log.append()',
+      subtitle,
+      [...traces].map(([label, points]) => ({ label, points })),
+    ),
+  )
 }
 
 function name(part: number): string {
@@ -96,4 +112,4 @@ function fixedRate(histogram: Histogram, count: number, does: (index: number) =>
   }
 }
 
-export const part: Part = { groups, run }
+export const part: Part = { groups, run, draw }

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
-
 import type { Contender, Group, Job, Options, Outcome, Part } from '../measure.ts'
 import { fillLog } from '../fill.ts'
+import { residentMemory } from '../memory.ts'
 
 const BYTES = 2 ** 30
 const SIZE = 1024
@@ -20,21 +19,15 @@ function groups(_options: Options): Group[] {
   ]
 }
 
-/** The resident anonymous memory of this process, in MiB. */
-function anonymous(): number {
-  const line = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
-  return Number(line![1]) / 1024
-}
-
 async function run(job: Job, dir: string): Promise<Outcome> {
-  const bare = anonymous()
+  const bare = residentMemory().anonymous
   await fillLog(dir, BYTES, SIZE)
   const { openLog } = await import('../peers/chronicle.ts')
   const log = openLog(dir, { readOnly: true })
   let [most, bytes] = [0, 0]
   const look = (length: number) => {
     bytes += length
-    if (bytes % (16 << 20) < length) most = Math.max(most, anonymous())
+    if (bytes % (16 << 20) < length) most = Math.max(most, residentMemory().anonymous)
   }
   if (job['way'] === 'cursor') {
     const cursor = log.cursor()
@@ -44,7 +37,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   }
   if (bytes < BYTES) throw new Error(`read ${bytes} of ${BYTES} bytes: wrong answer`)
   log.close()
-  return { values: { most: most - bare, 'at the end': anonymous() - bare } }
+  return { values: { most: most - bare, 'at the end': residentMemory().anonymous - bare } }
 }
 
 export const part: Part = { groups, run }

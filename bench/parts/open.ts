@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs'
 
 import { fillLog } from '../fill.ts'
-import { median, type Group, type Job, type Options, type Outcome, type Part } from '../measure.ts'
+import { medianMs, type Group, type Job, type Options, type Outcome, type Part } from '../measure.ts'
 
 const SIZE = 4096
 const SEEKS = 1000
@@ -27,29 +27,18 @@ function groups({ full }: Options): Group[] {
   ]
 }
 
-/** The median duration, in milliseconds, of so many calls. */
-function time(times: number, call: (index: number) => void): number {
-  return median(
-    Array.from({ length: times }, (_, index) => {
-      const start = performance.now()
-      call(index)
-      return performance.now() - start
-    }),
-  )
-}
-
 async function run(job: Job, dir: string): Promise<Outcome> {
   const bytes = Number(job['gib']) * 2 ** 30
   const { bavail, bsize } = statfsSync(dir)
   if (bavail * bsize < bytes * 1.2) throw new Error(`no room for ${bytes} bytes`)
   await fillLog(dir, bytes, SIZE)
   const { openLog } = await import('../peers/chronicle.ts')
-  const reading = time(15, () => {
+  const reading = medianMs(15, () => {
     const log = openLog(dir, { readOnly: true })
     if (log.nextSeq * SIZE < bytes) throw new Error('messages are missing: wrong answer')
     log.close()
   })
-  const writing = time(15, () => {
+  const writing = medianMs(15, () => {
     const log = openLog(dir)
     log.acquire()
     log.close()
@@ -64,11 +53,11 @@ async function run(job: Job, dir: string): Promise<Outcome> {
     cursor.close()
     return { seq, timestampNs }
   }
-  const bySeq = time(SEEKS, (index) => {
+  const bySeq = medianMs(SEEKS, (index) => {
     if (seek(place(index)).seq !== place(index)) throw new Error('a seek went astray: wrong answer')
   })
   const stamps = Array.from({ length: SEEKS }, (_, index) => seek(place(index)).timestampNs)
-  const byTime = time(SEEKS, (index) => {
+  const byTime = medianMs(SEEKS, (index) => {
     if (seek(stamps[index]!).timestampNs !== stamps[index])
       throw new Error('a seek went astray: wrong answer')
   })

@@ -7,76 +7,139 @@ import {
   type Options,
   type Outcome,
   type Part,
+  type Target,
 } from '../measure.ts'
-import { makePayloads, verify, type Payload } from '../payloads.ts'
+import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
-const PASSES = 6
+const PASSES = 5
 
-function contender(name: string, peer: string, way: string, size: number, slower = 1): Contender {
-  const count = Math.ceil(Math.min(400_000, 100_000_000 / size) / slower)
+/** `slower` contenders get that many times fewer payloads; the slowest run once. */
+function contender(
+  name: string,
+  peer: string,
+  way: string,
+  size: number,
+  { slower = 1, ...more }: { slower?: number; rounds?: number; text?: boolean } = {},
+): Contender {
+  const count = Math.ceil(Math.min(200_000, 50_000_000 / size) / slower)
   const kind = peer === 'chronicle' || peer === 'walk' ? 'ours' : 'peer'
-  return { name, kind, job: { part: 'read', peer, way, size, count } }
+  const { rounds, text } = more
+  const job = { part: 'read', peer, way, size, count, ...(text === undefined ? {} : { text }) }
+  return { name, kind, job, ...(rounds === undefined ? {} : { rounds }) }
 }
 
 const WALK = 'cursor walk'
 const CURSOR = 'cursor, payload touched'
+const CURSOR_VIEWS = "cursor, payload: 'view', touched"
 const ITERATOR = 'for…of, payload touched'
+const ITERATOR_VIEWS = "for…of, payload: 'view', touched"
+const REVERSE = 'for…of, reverse: true, payload touched'
+const BY_KEY = 'lmdb getBinaryFast'
 
-function group(size: number): Group {
-  const large = size >= 65_536
-  const [cursor, iterator] =
-    size <= 64 ? [[4.5, 8] as const, [2, 3] as const] : [[3, 5] as const, [1.8, 3] as const]
+/** Views are for payloads of this length and more. */
+const LARGE = 65_536
+
+function bytes(size: number): Group {
+  const large = size >= LARGE
   return {
     title: `read, ${size} B`,
     unit: 'ns a message',
     contenders: [
       contender(WALK, 'walk', '', size),
       contender(CURSOR, 'chronicle', 'cursor', size),
-      contender(ITERATOR, 'chronicle', 'append', size),
+      ...(size >= 1024 ? [contender(CURSOR_VIEWS, 'chronicle', 'cursorViews', size)] : []),
+      contender(ITERATOR, 'chronicle', 'batch', size),
+      ...(large
+        ? [contender(ITERATOR_VIEWS, 'chronicle', 'iteratorViews', size)]
+        : [contender(REVERSE, 'chronicle', 'reverse', size)]),
       contender('lmdb getRange', 'lmdb', 'transaction', size),
-      contender('lmdb getBinaryFast', 'lmdb', 'byKey', size),
+      contender(BY_KEY, 'lmdb', 'byKey', size),
       ...(large
         ? []
         : [
-            contender('SQLite iterate', 'sqlite', 'transaction', size, 4),
-            contender('LevelDB nextv(1000)', 'level', 'batch', size, 4),
+            contender('SQLite iterate', 'sqlite', 'transaction', size, { slower: 4, rounds: 1 }),
+            contender('LevelDB nextv(1000)', 'level', 'batch', size, { slower: 8, rounds: 1 }),
             javaQueue('read', size),
           ]),
     ],
-    targets: large
-      ? [{ what: 'cursor, checksums verified', line: CURSOR, against: 'peer', must: 1, aim: 2 }]
-      : [
-          { what: 'cursor walk', line: WALK, against: 'peer', must: cursor[0], aim: cursor[1] },
-          { what: 'cursor walk', line: WALK, against: 'java', must: 0.7, aim: 1 },
-          { what: 'cursor, payload touched', line: CURSOR, against: 'peer' },
-          {
-            what: 'for…of, payload touched',
-            line: ITERATOR,
-            against: 'peer',
-            must: iterator[0],
-            aim: iterator[1],
-          },
-        ],
+    targets: large ? ofLarge : ofSmall(size),
+  }
+}
+
+const ofLarge: Target[] = [
+  { what: 'cursor with views', line: CURSOR_VIEWS, against: BY_KEY, must: 1, aim: 2 },
+  { what: 'for…of with views', line: ITERATOR_VIEWS, against: BY_KEY },
+  { what: 'cursor with copies', line: CURSOR, against: 'peer' },
+]
+
+function ofSmall(size: number): Target[] {
+  const [cursor, iterator] =
+    size <= 64 ? [[4.5, 8] as const, [2, 3] as const] : [[3, 5] as const, [1.8, 3] as const]
+  const [[must, aim], [iteratorMust, iteratorAim]] = [cursor, iterator]
+  return [
+    { what: 'cursor walk', line: WALK, against: 'peer', must, aim },
+    { what: 'cursor walk', line: WALK, against: 'java', must: 0.7, aim: 1 },
+    { what: 'cursor, payload touched', line: CURSOR, against: 'peer' },
+    { what: ITERATOR, line: ITERATOR, against: 'peer', must: iteratorMust, aim: iteratorAim },
+    // Backward takes at most twice as long as forward.
+    { what: 'for…of, reverse', line: REVERSE, against: ITERATOR, must: 0.5 },
+  ]
+}
+
+function texts(size: number): Group {
+  const [iterator, cursor] = ['for…of, text()', 'cursor, text()']
+  const text = true
+  return {
+    title: `read text, ${size} B`,
+    unit: 'ns a message',
+    contenders: [
+      contender(iterator, 'chronicle', 'iteratorText', size, { text }),
+      contender(cursor, 'chronicle', 'cursorText', size, { text }),
+      contender('lmdb getRange, strings', 'lmdb', 'transaction', size, { text }),
+      contender('SQLite iterate, TEXT', 'sqlite', 'transaction', size, { text, slower: 4, rounds: 1 }),
+    ],
+    rounds: 1,
+    targets: [iterator, cursor].map((line) => ({ what: line, line, against: 'peer' })),
+  }
+}
+
+function parsed(size: number): Group {
+  const [iterator, cursor] = ['for…of, json()', 'cursor, json()']
+  const given = { text: true, slower: 2 }
+  return {
+    title: `read JSON, an object with a text of ${size} B`,
+    unit: 'ns a message',
+    contenders: [
+      contender(iterator, 'chronicle', 'iteratorJson', size, given),
+      contender(cursor, 'chronicle', 'cursorJson', size, given),
+      contender('lmdb getRange, JSON', 'lmdb', 'json', size, given),
+      contender('SQLite iterate and JSON.parse', 'sqlite', 'json', size, { ...given, slower: 4, rounds: 1 }),
+    ],
+    rounds: 1,
+    targets: [iterator, cursor].map((line) => ({ what: line, line, against: 'peer' })),
   }
 }
 
 function groups({ sizes }: Options): Group[] {
-  return (sizes ?? [64, 1024, 65_536]).map(group)
+  const small = sizes ?? [64]
+  return [...(sizes ?? [64, 1024, LARGE]).map(bytes), ...small.map(texts), ...small.map(parsed)]
 }
 
 async function run(job: Job, dir: string): Promise<Outcome> {
   const payloads = makePayloads(Number(job['size']), Number(job['count']))
   if (job['peer'] === 'queue') return runQueue('read', payloads, dir)
   const walks = job['peer'] === 'walk'
+  const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
   const store = await openStore(walks ? { ...job, peer: 'chronicle', way: 'cursor' } : job, dir)
-  await store.write(payloads)
+  await store.write(given)
   const { sumLog } = await import('../peers/chronicle.ts')
   let touched = 0
-  const touch = (payload: Payload) => {
-    touched += (payload as Uint8Array)[0]! + payload.length
-  }
+  const touch =
+    job['text'] === true
+      ? (text: Payload) => void (touched += (text as string).charCodeAt(0) + text.length)
+      : (payload: Payload) => void (touched += (payload as Uint8Array)[0]! + payload.length)
   const times: Awaited<ReturnType<typeof timed>>[] = []
   for (let pass = 0; pass < PASSES; pass++) {
     const read = walks ? () => void (touched += sumLog(dir)) : () => store.read(touch)
@@ -87,7 +150,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
     : payloads.reduce((sum, payload) => sum + payload[0]! + payload.length, 0)
   if (touched !== wanted * PASSES) throw new Error(`the sums of ${PASSES} passes differ: wrong answer`)
   // After the timed passes, so that a second caller does not slow them.
-  await verify(payloads, 1, (see) => store.read(see))
+  await verify(job['way'] === 'reverse' ? given.toReversed() : given, 1, (see) => store.read(see))
   await store.close()
   return ofPasses(times.slice(2))
 }

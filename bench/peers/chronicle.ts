@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url'
 
-import type { Chronicle as Log, OpenOptions } from '../../index.ts'
+import type { Chronicle as Log, CursorOptions, Message, OpenOptions, ReadOptions } from '../../index.ts'
+import type { Payload } from '../payloads.ts'
 import { byCallers } from './callers.ts'
 import { groups, type Way } from './store.ts'
 
@@ -13,21 +14,31 @@ export function openLog(dir: string, options: OpenOptions = { sync: 'none' }): L
   return Chronicle.open(`${dir}/log`, options)
 }
 
+type Write = (log: Log, payloads: readonly Payload[]) => void | Promise<void>
+type Read = (log: Log, see: (payload: Payload) => void) => void
+type Take = (message: Message) => Payload
+
+const bytes: Take = (message) => message.payload
+const text: Take = (message) => message.text()
+const parsed: Take = (message) => message.json<{ text: string }>().text
+
 /** The iterator, whose payloads stay valid. */
-function iterate(log: Log, see: (payload: Uint8Array) => void): void {
-  for (const message of log.read()) see(message.payload)
+function iterate(options?: ReadOptions, take = bytes): Read {
+  return (log, see) => {
+    for (const message of log.read(options)) see(take(message))
+  }
 }
 
 /** The cursor, whose payload is valid until the next step. */
-function walk(log: Log, see: (payload: Uint8Array) => void): void {
-  const cursor = log.cursor()
-  while (cursor.next()) see(cursor.payload)
-  cursor.close()
+function walk(options?: CursorOptions, take = bytes): Read {
+  return (log, see) => {
+    const cursor = log.cursor(options)
+    while (cursor.next()) see(take(cursor))
+    cursor.close()
+  }
 }
 
-type Write = (log: Log, payloads: Parameters<Awaited<ReturnType<Way>>['write']>[0]) => void | Promise<void>
-
-function way(write: Write, read = iterate): Way {
+function way(write: Write, read = iterate()): Way {
   return async (dir) => {
     const log = openLog(dir)
     return {
@@ -52,7 +63,28 @@ const sync: Write = (log, payloads) =>
     await log.sync()
   })
 
-export const ways = { append: way(append), batch: way(batch), sync: way(sync), cursor: way(batch, walk) }
+/** Objects with a text in each. */
+const objects: Write = (log, payloads) =>
+  batch(
+    log,
+    payloads.map((text) => JSON.stringify({ text })),
+  )
+
+const views = { payload: 'view' } as const
+
+export const ways = {
+  append: way(append),
+  batch: way(batch),
+  sync: way(sync),
+  reverse: way(batch, iterate({ reverse: true })),
+  iteratorViews: way(batch, iterate(views)),
+  iteratorText: way(batch, iterate({}, text)),
+  iteratorJson: way(objects, iterate({}, parsed)),
+  cursor: way(batch, walk()),
+  cursorViews: way(batch, walk(views)),
+  cursorText: way(batch, walk({}, text)),
+  cursorJson: way(objects, walk({}, parsed)),
+}
 
 /** Walks a log that was filled, without a look at the payloads, though they are copied and checked all the same. */
 export function sumLog(dir: string): number {

@@ -2,11 +2,14 @@ import type { Payload } from '../payloads.ts'
 import { byCallers } from './callers.ts'
 import { GROUP, groups, load, type Way } from './store.ts'
 
+/** What is stored: a payload, or an object with one in it. */
+type Value = Payload | { text: Payload }
+
 interface Database {
-  put(key: number, value: Payload): Promise<boolean>
+  put(key: number, value: Value): Promise<boolean>
   putSync(key: number, value: Payload): boolean
   transactionSync(work: () => void): void
-  getRange(): Iterable<{ key: number; value: Payload }>
+  getRange(): Iterable<{ key: number; value: unknown }>
   getBinaryFast(key: number): Uint8Array | undefined
   flushed: Promise<unknown>
   close(): Promise<void>
@@ -34,14 +37,14 @@ function way(write: Write, read: Read = byRange, options: object = { noSync: tru
 }
 
 const byRange: Read = (db, _count, see) => {
-  for (const { value } of db.getRange()) see(value)
+  for (const { value } of db.getRange()) see(value as Payload)
 }
 
 const byKey: Read = (db, count, see) => {
   for (let key = 0; key < count; key++) see(db.getBinaryFast(key)!)
 }
 
-const transaction: Write = (db, first, payloads) => {
+function transaction(db: Database, first: number, payloads: readonly Value[]): void {
   for (const [at, part] of groups(payloads)) {
     db.transactionSync(() => {
       for (let index = 0; index < part.length; index++) void db.put(first + at + index, part[index]!)
@@ -58,6 +61,19 @@ const async_ = way(async (db, first, payloads) => {
   }
   await last
 })
+
+const json = way(
+  (db, first, payloads) =>
+    transaction(
+      db,
+      first,
+      payloads.map((text) => ({ text })),
+    ),
+  (db, _count, see) => {
+    for (const { value } of db.getRange()) see((value as { text: Payload }).text)
+  },
+  { noSync: true, encoding: 'json' },
+)
 
 const each = way((db, first, payloads) => {
   for (let index = 0; index < payloads.length; index++) db.putSync(first + index, payloads[index]!)
@@ -78,6 +94,7 @@ const flushed = way(
 export const ways = {
   transaction: way(transaction),
   byKey: way(transaction, byKey),
+  json,
   async: async_,
   each,
   flushed,

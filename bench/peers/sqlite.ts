@@ -16,8 +16,14 @@ interface Database {
 
 const Database = load<new (path: string) => Database>('better-sqlite3')
 
+type Turn = (payload: Payload) => Payload
+
+const asItIs: Turn = (payload) => payload
+const toJson: Turn = (text) => JSON.stringify({ text })
+const fromJson: Turn = (text) => (JSON.parse(text as string) as { text: string }).text
+
 /** Write-ahead log; `rows` a transaction. */
-function way(synchronous: 'NORMAL' | 'FULL', rows: number): Way {
+function way(synchronous: 'NORMAL' | 'FULL', rows: number, encode = asItIs, decode = asItIs): Way {
   return async (dir) => {
     const db = new Database(`${dir}/sqlite`)
     db.pragma('journal_mode = WAL')
@@ -30,16 +36,21 @@ function way(synchronous: 'NORMAL' | 'FULL', rows: number): Way {
       write(payloads) {
         for (const [, part] of groups(payloads, rows)) {
           if (rows > 1) begin.run()
-          for (const payload of part) insert.run(payload)
+          for (const payload of part) insert.run(encode(payload))
           if (rows > 1) commit.run()
         }
       },
       read(see) {
-        for (const payload of body.iterate()) see(payload)
+        for (const payload of body.iterate()) see(decode(payload))
       },
       close: () => db.close(),
     }
   }
 }
 
-export const ways = { transaction: way('NORMAL', 1000), each: way('NORMAL', 1), durable: way('FULL', 1) }
+export const ways = {
+  transaction: way('NORMAL', 1000),
+  json: way('NORMAL', 1000, toJson, fromJson),
+  each: way('NORMAL', 1),
+  durable: way('FULL', 1),
+}

@@ -19,7 +19,7 @@ export type Way = (dir: string, text: boolean, size: number) => Promise<Store>
 export const GROUP = 1000
 
 /** The groups of `payloads`, with the index of their first one. */
-export function* groups(payloads: readonly Payload[], size = GROUP): Generator<[number, readonly Payload[]]> {
+export function* groups<T>(payloads: readonly T[], size = GROUP): Generator<[number, readonly T[]]> {
   for (let at = 0; at < payloads.length; at += size) yield [at, payloads.slice(at, at + size)]
 }
 
