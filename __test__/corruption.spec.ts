@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 
 import test, { type ExecutionContext } from 'ava'
 
-import { Chronicle, type Message, type Skipped } from '../index.ts'
+import { Chronicle, type Message, type ReadOptions, type Skipped } from '../index.ts'
 import { bases, flip, segment } from './helpers/files.ts'
 import { Random } from './helpers/random.ts'
 import { refuses, refusesArgument, rejects } from './helpers/refusal.ts'
@@ -95,6 +95,16 @@ test('read, cursor and tail go past damage and tell what they skipped', async (t
     followed.map(({ from, to }) => [from, to]),
     ranges,
   )
+})
+
+test('damage behind the last message of a range costs it nothing', (t) => {
+  const { dir } = written(t)
+  const base = bases(dir)[2]!
+  flip(segment(dir, base), 4096 + 3)
+  using log = Chronicle.open(dir, { readOnly: true })
+  const seqs = (range: ReadOptions) => [...log.read(range)].map(({ seq }) => seq)
+  t.deepEqual(seqs({ from: base - 2, to: base }), [base - 2, base - 1])
+  refuses(t, () => seqs({ from: base - 2, to: base + 1 }), 'ERR_CHRONICLE_CORRUPT')
 })
 
 test(`'skip' tells by a warning`, async (t) => {

@@ -105,7 +105,8 @@ export class Source {
     if (this.#onSkipped === undefined || !(known instanceof ChronicleError)) throw known
     const skipped = native(() => this.#native.skip())
     if (skipped === null) throw known
-    this.#onSkipped({ ...skipped, error: known })
+    // Damage in front of the first message that is wanted costs none.
+    if (skipped.from < skipped.to) this.#onSkipped({ ...skipped, error: known })
   }
 
   /** The run that was fetched, in memory that no later fetch touches. */
@@ -147,9 +148,10 @@ export class Source {
     native(() => this.#native.close())
   }
 
-  /** Whether the range ends with the last message of the run, backward: what is pruned behind it is not missed. */
+  /** Whether the range ends with the last message of the run: what is pruned or damaged behind it is not missed. */
   #isLast(count: number): boolean {
-    return this.#backward && this.run.seq((count - 1) * ENTRY_WORDS) === this.#until
+    if (typeof this.#until !== 'number') return false
+    return this.run.seq((count - 1) * ENTRY_WORDS) === (this.#backward ? this.#until : this.#until - 1)
   }
 
   #within(count: number): number {

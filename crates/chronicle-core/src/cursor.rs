@@ -174,7 +174,17 @@ impl Cursor {
     #[inline]
     pub(crate) fn copy(&self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
         self.segment.region.copy_out(self.place.payload_offset(), payload);
-        let actual = crc32(payload);
+        self.compare(header, crc32(payload))
+    }
+
+    /// Checks the payload of the message at the place and takes no memory for it.
+    pub(crate) fn check(&self, header: &MessageHeader) -> Result<()> {
+        let (region, length) = (&self.segment.region, header.length as usize);
+        self.compare(header, record::payload_checksum(region, self.place.payload_offset(), length))
+    }
+
+    #[inline]
+    fn compare(&self, header: &MessageHeader, actual: u32) -> Result<()> {
         if actual != header.checksum && !fault::planted("payload.unchecked") {
             self.segment.intact().map_err(|e| e.at_offset(self.place.offset).at_seq(header.seq))?;
             return Err(record::locate(header.payload_mismatch(actual), &self.segment, &self.place));

@@ -30,6 +30,8 @@ impl Mapped {
         self.recent.retain(|segment| segment.header.base_seq >= first_seq);
         if let Some(segment) = self.known.get(&base).and_then(Weak::upgrade)
             && (!self.is_kept_alone(&segment) || has_its_name(&segment))
+            // The file may have its pages again.
+            && !segment.region.broken()
         {
             return Ok(segment);
         }

@@ -321,7 +321,7 @@ impl Reader {
             self.idle = 0;
             return self.head_is_behind().map(|_| ());
         };
-        self.cursor.copy(&header, &mut vec![0; header.length as usize])
+        self.cursor.check(&header)
     }
 }
 

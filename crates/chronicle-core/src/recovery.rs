@@ -275,7 +275,7 @@ impl Recovery<'_> {
         let unflushed = if self.report.same_boot {
             self.bases[..self.bases.len() - 1].get(unsure).copied()
         } else {
-            self.move_readers_back()?;
+            self.move_readers_back(place.seq)?;
             control.set_durable(place.seq);
             fault::point("recovery.durable");
             control.set_boot();
@@ -298,7 +298,10 @@ impl Recovery<'_> {
             let segment = self.open(index)?;
             // Behind END blocks may have been given back, and a store there could meet a full disk.
             let end = walk(&segment)?.place.offset + HEADER_LEN as u64;
+            fault::point("recovery.dirty");
             segment.region.dirty(offset_in_map(end));
+            // A store that met a full copy-on-write file system has dirtied no page of the file.
+            segment.intact()?;
         }
         active.region.dirty(active.region.len());
         Ok(())
@@ -318,9 +321,8 @@ impl Recovery<'_> {
     }
 
     /// Moves named readers back that lie behind the end: a power cut took messages that they had read.
-    fn move_readers_back(&mut self) -> Result<()> {
+    fn move_readers_back(&mut self, head: u64) -> Result<()> {
         let inner = self.inner;
-        let head = inner.control.head();
         for name in inner.directory.reader_names()? {
             let id = &inner.control.identity.chronicle_id;
             let stored = position::read(&inner.directory, &name, id);

@@ -8,7 +8,7 @@ use crate::index;
 use crate::reader::Reader;
 use crate::record::Place;
 
-/// Messages that a reader went past because they cannot be read.
+/// Messages that a reader went past because they cannot be read. None where all of the damage lay before the first that it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skipped {
     /// The seq of the first of them.

@@ -251,7 +251,8 @@ impl Writer {
         self.active.set_end(self.place.offset, self.place.seq);
         self.inner.control.set_head(self.place.seq);
         self.inner.control.wake_readers();
-        self.check_pages()?;
+        // A header that went to a lost page was published to nobody: the head must not speak of it.
+        self.check_pages().inspect_err(|_| self.inner.control.set_head(start.1))?;
         if self.place.offset >= self.event_at {
             self.event(start);
         }

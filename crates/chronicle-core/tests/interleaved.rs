@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use chronicle_core::fault::{self, Call, FileId, Recorder};
-use chronicle_core::{Chronicle, From, Options, Retention, verify};
+use chronicle_core::{Chronicle, ErrorKind, From, Options, Retention, SyncMode, verify};
 use common::{memory, open, options, patch, payload, segments, writer};
 
 /// One recorder at a time, for the whole process.
@@ -284,4 +284,28 @@ fn an_index_that_is_made_while_its_segment_is_pruned_does_not_stay() {
     drop(watch);
     assert!(log.first_seq().unwrap() > 0);
     assert!(!first.exists());
+}
+
+#[test]
+fn a_recovery_that_cannot_dirty_a_page_again_promises_nothing() {
+    let dir = memory();
+    let unflushed = Options { sync: SyncMode::None, ..options() };
+    let log = Chronicle::open(dir.path(), &unflushed).unwrap();
+    let mut first = writer(&log);
+    for seq in 0..11 {
+        first.append(&payload(seq, 20_000), 0).unwrap();
+    }
+    drop(first);
+    // A flush has failed.
+    patch(&dir.path().join("control"), 268, |bytes| bytes[0] = 1);
+    let (sealed, once) = (segments(dir.path()).remove(0), AtomicBool::new(false));
+    let watch = watch(move |step, _| {
+        if step == "recovery.dirty" && !once.swap(true, Ordering::SeqCst) {
+            std::fs::OpenOptions::new().write(true).open(&sealed).unwrap().set_len(4096).unwrap();
+        }
+    });
+    let error = log.writer(Duration::ZERO).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Truncated);
+    assert!(log.stats().unwrap().flush_failed);
+    drop(watch);
 }

@@ -88,6 +88,26 @@ fn damage_within_a_segment_costs_no_more_than_a_stride_of_the_index() {
 }
 
 #[test]
+fn damage_before_the_first_message_that_is_wanted_costs_none() {
+    let dir = log_of();
+    let (path, _) = find(dir.path(), 200);
+    let base: u64 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    // Where the walk to the message starts without an index.
+    let index = fs::read(path.with_extension("idx")).unwrap();
+    let log = open(dir.path());
+    fs::remove_file(path.with_extension("idx")).unwrap();
+    let mut reader = log.reader(From::Seq(base + 200)).unwrap();
+    fs::write(path.with_extension("idx"), index).unwrap();
+    damage(dir.path(), base + 3, 3);
+    let poll = |reader: &mut Reader| reader.poll(&mut [0; 4096], &mut [Entry::default(); 1]);
+    assert_eq!(poll(&mut reader).unwrap_err().seq(), Some(base + 3));
+    let none = Skipped { first_seq: base + 200, next_seq: base + 200 };
+    assert_eq!(reader.skip().unwrap(), Some(none), "nothing that is wanted was left out");
+    assert_eq!(poll(&mut reader).unwrap().count, 1);
+    assert_eq!(reader.next_seq(), base + 201);
+}
+
+#[test]
 fn several_damages_are_skipped_one_after_the_other() {
     let dir = log_of();
     for seq in [100, 105, 300, 900] {
