@@ -1,6 +1,6 @@
 /** Going past damage: what is read then is what the independent reader found before it, and what is missing was told. */
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 
 import test, { type ExecutionContext } from 'ava'
 
@@ -105,6 +105,23 @@ test('damage behind the last message of a range costs it nothing', (t) => {
   const seqs = (range: ReadOptions) => [...log.read(range)].map(({ seq }) => seq)
   t.deepEqual(seqs({ from: base - 2, to: base }), [base - 2, base - 1])
   refuses(t, () => seqs({ from: base - 2, to: base + 1 }), 'ERR_CHRONICLE_CORRUPT')
+})
+
+test('damage in front of the first message that is wanted costs none, and none is told', (t) => {
+  const { dir } = written(t)
+  const base = bases(dir)[2]!
+  const index = segment(dir, base).replace('.seg', '.idx')
+  const marks = readFileSync(index)
+  using log = Chronicle.open(dir, { readOnly: true })
+  // Without an index the walk to the message starts with the segment.
+  rmSync(index)
+  const skipped: Skipped[] = []
+  using cursor = log.cursor({ from: base + 200, onCorruption: (range) => skipped.push(range) })
+  writeFileSync(index, marks)
+  flip(segment(dir, base), 4096 + 3)
+  t.true(cursor.next())
+  t.is(cursor.seq, base + 200)
+  t.deepEqual(skipped, [])
 })
 
 test(`'skip' tells by a warning`, async (t) => {
