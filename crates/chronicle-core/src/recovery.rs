@@ -315,6 +315,8 @@ impl Recovery<'_> {
             let path = self.inner.directory.segment(base);
             let synced = disk::sync(&open_regular(&path, true)?);
             synced.map_err(|e| Error::io("sync the segment", &path, &e))?;
+            // Truncated by somebody since the walk, it was synced without an error.
+            header_of(&self.inner.directory, base)?;
         }
         active.sync()?;
         self.inner.directory.sync()

@@ -287,25 +287,29 @@ fn an_index_that_is_made_while_its_segment_is_pruned_does_not_stay() {
 }
 
 #[test]
-fn a_recovery_that_cannot_dirty_a_page_again_promises_nothing() {
-    let dir = memory();
-    let unflushed = Options { sync: SyncMode::None, ..options() };
-    let log = Chronicle::open(dir.path(), &unflushed).unwrap();
-    let mut first = writer(&log);
-    for seq in 0..11 {
-        first.append(&payload(seq, 20_000), 0).unwrap();
-    }
-    drop(first);
-    // A flush has failed.
-    patch(&dir.path().join("control"), 268, |bytes| bytes[0] = 1);
-    let (sealed, once) = (segments(dir.path()).remove(0), AtomicBool::new(false));
-    let watch = watch(move |step, _| {
-        if step == "recovery.dirty" && !once.swap(true, Ordering::SeqCst) {
-            std::fs::OpenOptions::new().write(true).open(&sealed).unwrap().set_len(4096).unwrap();
+fn a_recovery_that_loses_pages_before_they_are_flushed_again_promises_nothing() {
+    for at in ["dirty", "sync"] {
+        let dir = memory();
+        let log = Chronicle::open(dir.path(), &Options { sync: SyncMode::None, ..options() }).unwrap();
+        let mut first = writer(&log);
+        for seq in 0..11 {
+            first.append(&payload(seq, 20_000), 0).unwrap();
         }
-    });
-    let error = log.writer(Duration::ZERO).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Truncated);
-    assert!(log.stats().unwrap().flush_failed);
-    drop(watch);
+        drop(first);
+        // A flush has failed.
+        patch(&dir.path().join("control"), 268, |bytes| bytes[0] = 1);
+        let (sealed, once) = (segments(dir.path()).remove(0), AtomicBool::new(false));
+        let id = file_id(&sealed);
+        let watch = watch(move |step, call| {
+            let syncs = matches!(call, Some(Call::Sync { file }) if *file == id) && step == "before";
+            let comes = if at == "sync" { syncs } else { step == "recovery.dirty" };
+            if comes && !once.swap(true, Ordering::SeqCst) {
+                std::fs::OpenOptions::new().write(true).open(&sealed).unwrap().set_len(4096).unwrap();
+            }
+        });
+        let opened = log.writer(Duration::ZERO);
+        assert_eq!(opened.err().map(|e| e.kind()), Some(ErrorKind::Truncated), "{at}");
+        assert!(log.stats().unwrap().flush_failed);
+        drop(watch);
+    }
 }
