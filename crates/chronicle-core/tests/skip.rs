@@ -24,6 +24,8 @@ fn log_of() -> tempfile::TempDir {
     for seq in 0..MESSAGES {
         writer.append(&payload(seq, 1000), 0).unwrap();
     }
+    // What is durable is damage in any boot, and never the end that a power cut made.
+    writer.durability().sync().unwrap();
     drop(writer);
     assert!(segments(dir.path()).len() >= 4);
     dir
