@@ -22,7 +22,7 @@ pub(crate) use portable::*;
 #[cfg(all(unix, not(loom)))]
 pub(crate) mod guard;
 #[cfg(not(all(unix, not(loom))))]
-mod unguarded;
+pub(crate) mod unguarded;
 #[cfg(not(all(unix, not(loom))))]
 pub(crate) use unguarded as guard;
 
