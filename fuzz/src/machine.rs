@@ -80,7 +80,10 @@ impl Machine {
             Op::Fill(lines) => self.fill(*lines),
             Op::Sync => {
                 let durable = self.writer().durability().sync().unwrap();
-                assert!(durable >= self.model.end() && self.log.durable_seq() >= self.model.end());
+                assert!(
+                    durable >= self.model.end()
+                        && self.log.durable_seq().is_ok_and(|seq| seq >= self.model.end())
+                );
                 self.model.durable = self.model.end();
             }
             Op::Reopen => self.reopen(),
