@@ -132,10 +132,14 @@ pub(super) fn leave(region: &Region) {
 /// Lets the holder keep the newest slot until another one is spared. Returns its generation.
 pub(super) fn spare(region: &Region, path: &Path) -> Result<u64> {
     for _ in 0..LOOKS {
-        let (generation, _, slot) = newest(region, path)?;
+        let found = newest(region, path)?;
+        let (generation, _, slot) = found;
         region.word64(SPARED).store(generation, Ordering::SeqCst);
         let stored = region.word32(STORED).load(Ordering::SeqCst);
-        if stored != word_of(slot) && read(region, slot).is_some_and(|(there, _)| there == generation) {
+        // A holder that is about to spoil the slot has stored a newer one before it said so. Without one, the slot is done and not left
+        // yet, which is how a holder that was killed there leaves it for ever.
+        let done = stored != word_of(slot) || newest(region, path)? == found;
+        if done && read(region, slot).is_some_and(|(there, _)| there == generation) {
             return Ok(generation);
         }
         std::thread::yield_now();

@@ -139,3 +139,19 @@ fn the_slot_that_is_on_the_disk_stays_until_a_newer_one_is() {
     }
     assert_eq!(position.next_seq(), 34);
 }
+
+#[test]
+fn a_prune_relies_on_what_a_holder_stored_that_was_killed_before_it_left() {
+    let (_dir, directory) = directory();
+    let mut position = open(&directory).unwrap();
+    position.store(4).unwrap();
+    // As `take` says it, and `leave` has not been reached.
+    let newest = u8::try_from(position.newest).unwrap();
+    drop(position);
+    let path = directory.reader("billing");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[68] = newest + 1;
+    fs::write(&path, &bytes).unwrap();
+    sync(&directory, "billing", &[5; 16]).unwrap();
+    assert_eq!(open(&directory).unwrap().next_seq(), 4);
+}
