@@ -1,6 +1,7 @@
 // Builds and runs the fuzzers of fuzz/, on any toolchain: `npm run fuzz -- [target...] [options]`.
 //   --seconds N   how long each runs: 60
 //   --seed S      the seed; a random one otherwise
+//   --jobs N      how many run at once: as many as there are cores, and no more than 4
 //   --asan        with AddressSanitizer, which takes a nightly toolchain
 //   --planted     instead: plants faults in the core, and fails where one is not found within the seconds
 //   --minimize    keeps what the corpus has grown by, as few inputs as reach the same
@@ -38,6 +39,7 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 2 ** 31)) },
+    jobs: { type: 'string', default: String(Math.min(availableParallelism(), 4)) },
     asan: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: false },
     minimize: { type: 'boolean', default: false },
@@ -46,6 +48,7 @@ const { values, positionals } = parseArgs({
 const unknown = positionals.find((name) => !(name in TARGETS))
 if (unknown !== undefined)
   throw new Error(`there is no target ${unknown}: ${Object.keys(TARGETS).join(', ')}`)
+if (!/^[1-9]\d*$/.test(values.jobs)) throw new Error(`--jobs is a number from 1 on, not ${values.jobs}`)
 const targets = positionals.length > 0 ? positionals : Object.keys(TARGETS)
 const built = join(root, 'target', values.asan ? 'fuzz-asan' : 'fuzz')
 const learnt = join(root, 'target/fuzz/corpus')
@@ -110,8 +113,9 @@ async function fuzz(target) {
   const edges = number(said, /cov: (\d+)/g)
   const counters = number(said, /\((\d+) inline 8-bit counters\)/g)
   const seen = `${runs} executions, ${edges} of ${counters} edges, ${number(said, / ft: (\d+)/g)} features`
-  console.log(`${target}: ${seen}, ${status === 0 ? 'no finding' : 'FINDING'}; seed ${values.seed}`)
-  if (status !== 0) console.log(said.split('\n').slice(-80).join('\n'))
+  const told = `${target}: ${seen}, ${status === 0 ? 'no finding' : 'FINDING'}; seed ${values.seed}`
+  // All at once: other targets run meanwhile.
+  console.log([told, ...(status === 0 ? [] : said.split('\n').slice(-80))].join('\n'))
   return status === 0
 }
 
@@ -148,6 +152,6 @@ const outcomes = []
 const worker = async () => {
   for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) outcomes.push(await job())
 }
-await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, worker))
+await Promise.all(Array.from({ length: Number(values.jobs) }, worker))
 rmSync(memory, { recursive: true, force: true })
 process.exit(outcomes.every(Boolean) ? 0 : 1)
