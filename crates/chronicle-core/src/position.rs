@@ -19,8 +19,10 @@ use crate::sync::Ordering;
 mod slot;
 #[cfg(test)]
 mod tests;
+pub(crate) mod words;
 
 use slot::{SLOTS, newest, slot_bytes};
+use words::Words;
 
 pub(crate) const MAGIC: [u8; 8] = *b"CHRONPOS";
 
@@ -134,7 +136,7 @@ impl Position {
         platform::flush(&region, &file, 0, POSITION_LEN)
             .map_err(|e| Error::io("flush the reader position", &path, &e))?;
         // Left by a holder that was killed.
-        slot::leave(&region);
+        Words::of(&region).leave();
         region.word32(HOLDER_PID).store(std::process::id(), Ordering::Release);
         let (pid, durable) = (std::process::id(), newest.into());
         Ok(Self { file, pid, region, path, generation, next_seq, newest, durable })
@@ -148,12 +150,14 @@ impl Position {
     /// Stores a position. It outlives this process from here on, and a power cut from [`flush`](Self::flush) on.
     pub(crate) fn store(&mut self, next_seq: u64) -> Result<()> {
         self.generation += 1;
+        let words = Words::of(&self.region);
         if !fault::planted("position.overwritten") {
             let durable = self.durable.get_mut();
             // What a prune has flushed stands in for what this handle has: the slot of that may be stored to from now on.
-            (self.newest, *durable) = slot::take(&self.region, self.newest, *durable);
+            (self.newest, *durable) = words.take(self.newest, *durable);
         }
-        slot::store(&self.region, self.newest, self.generation, next_seq);
+        words.store(self.newest, self.generation, next_seq);
+        words.leave();
         self.region.intact(&self.path).map(|()| self.next_seq = next_seq)
     }
 
@@ -204,7 +208,7 @@ pub(crate) fn sync(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
     let generation = slot::spare(&region, &path)?;
     let synced = disk::sync(&file).and_then(|()| region.check_flushed(&file));
     synced.map_err(|e| Error::io("sync the reader position", &path, &e))?;
-    slot::synced(&region, generation);
+    Words::of(&region).synced(generation);
     Ok(())
 }
 
