@@ -1,32 +1,47 @@
 // Runs the core's tests and the package's under AddressSanitizer: `npm run check:memory`, or with `core` or `package` one of both.
+// With `--planted` they run with a fault in the core, which AddressSanitizer must find in each.
 // It takes a nightly toolchain, and for the package the AddressSanitizer that comes with gcc. Leaks are looked for in the core;
 // Node.js has its own, so those of the package are found by `npm run torture -- soak`.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Those that hand memory to and fro, and those in which an environment ends before its threads. */
 const SPECS = ['writer', 'reader', 'claim', 'cursor', 'header', 'mmapFile', 'tail', 'named', 'workers']
 /** Children of these are told apart by their exit, or limited in what they may map. */
 const UNFIT = ['processes', 'crash', 'disks', 'planted', 'powercut']
+/** What is copied out of a file gets one byte more than there is room for. */
+const PLANT = 'copy.overrun'
+const FOUND = /ERROR: AddressSanitizer: \w+-buffer-overflow/
 
 function output(command, ...args) {
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
   return status === 0 ? stdout.trim() : undefined
 }
 
-function run(command, args, env = {}) {
+/** Runs this to its end. Returns whether it succeeded; with a planted fault, whether that was found. */
+function run(command, args, env = {}, planted = false) {
   console.log(`${command} ${args.join(' ')}`)
-  const { status } = spawnSync(command, args, {
+  const { status, stdout, stderr } = spawnSync(command, args, {
     cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    stdio: planted ? 'pipe' : 'inherit',
+    env: { ...process.env, ...env, ...(planted ? { CHRONICLE_PLANT: PLANT } : {}) },
   })
-  return status === 0
+  if (!planted) return status === 0
+  const found = status !== 0 && FOUND.test(stdout + stderr)
+  console.log(`${PLANT} was ${found ? 'found' : `NOT FOUND\n${stdout}${stderr}`}`)
+  return found
 }
 
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { planted: { type: 'boolean', default: false } },
+})
 const triple = /host: (.+)/.exec(output('rustc', '+nightly', '-vV') ?? '')?.[1]
 if (triple === undefined) {
   console.log('check:memory: there is no nightly toolchain, and so no AddressSanitizer: nothing was run')
@@ -37,20 +52,17 @@ const flags = { RUSTFLAGS: '-Zsanitizer=address' }
 const cargo = ['--target', triple, '--target-dir', built]
 
 function core() {
+  const args = [
+    ...['+nightly', 'test', '--package', 'chronicle-core', '--all-features', '--no-fail-fast', '--lib'],
+    ...cargo,
+  ]
+  if (values.planted) return run('cargo', args, flags, true)
   const folder = join(root, 'crates/chronicle-core/tests')
   const names = output('ls', folder).split('\n')
   const tests = names.flatMap((name) => (name === 'common' ? [] : [name.replace('.rs', '')]))
   const fit = tests.filter((name) => !UNFIT.includes(name)).flatMap((name) => ['--test', name])
-  const args = [
-    '+nightly',
-    'test',
-    '--package',
-    'chronicle-core',
-    '--all-features',
-    '--no-fail-fast',
-    '--lib',
-  ]
-  return run('cargo', [...args, ...fit, ...cargo], flags)
+  // A signal that the core leaves to others ends a test's process: AddressSanitizer has to leave it too.
+  return run('cargo', [...args, ...fit], { ...flags, ASAN_OPTIONS: 'handle_sigbus=0' })
 }
 
 function packaged() {
@@ -59,17 +71,17 @@ function packaged() {
     console.log('check:memory: gcc has no libasan.so here: the package was not run')
     return true
   }
-  if (!run('cargo', ['+nightly', 'build', '--package', 'chronicle-node', ...cargo], flags)) return false
+  const features = values.planted ? ['--features', 'fault'] : []
+  const build = ['+nightly', 'build', '--package', 'chronicle-node', ...features, ...cargo]
+  if (!run('cargo', build, flags)) return false
   const addon = join(built, 'chronicle-log.node')
   copyFileSync(join(built, triple, 'debug/libchronicle_node.so'), addon)
-  const ava = ['node_modules/ava/entrypoints/cli.mjs', ...SPECS.map((name) => `__test__/${name}.spec.ts`)]
-  return run('node', ava, {
-    LD_PRELOAD: asan,
-    ASAN_OPTIONS: 'detect_leaks=0',
-    NAPI_RS_NATIVE_LIBRARY_PATH: addon,
-  })
+  const specs = values.planted ? ['reader'] : SPECS
+  const ava = ['node_modules/ava/entrypoints/cli.mjs', ...specs.map((name) => `__test__/${name}.spec.ts`)]
+  const env = { LD_PRELOAD: asan, ASAN_OPTIONS: 'detect_leaks=0', NAPI_RS_NATIVE_LIBRARY_PATH: addon }
+  return run('node', ava, env, values.planted)
 }
 
 const parts = { core, package: packaged }
-const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)
+const chosen = positionals.length > 0 ? positionals : Object.keys(parts)
 process.exit(chosen.map((name) => parts[name]()).every(Boolean) ? 0 : 1)

@@ -9,7 +9,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fault::FileId;
+use crate::fault::{self, FileId};
 use crate::layout::HEADER_LEN;
 use crate::platform;
 use crate::platform::guard::{Guard, hit};
@@ -97,8 +97,9 @@ impl Region {
     #[inline]
     pub(crate) fn copy_out(&self, offset: usize, bytes: &mut [u8]) {
         assert!(self.holds(offset, bytes.len()));
+        let len = bytes.len() + usize::from(fault::planted("copy.overrun"));
         // SAFETY: the source range is inside of the mapping, and `bytes` is memory of this process alone.
-        unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.map.as_ptr().add(offset), bytes.len()) }
+        unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.map.as_ptr().add(offset), len) }
     }
 
     /// Copies the header at `offset` out.
