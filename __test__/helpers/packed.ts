@@ -13,8 +13,18 @@ export interface Packed {
   readonly platform: string
 }
 
-/** Packs the main package as `napi prepublish` leaves it, and the platform package with the binary built here. */
-export function pack(): Packed {
+/** What makes another version of a package. */
+export interface Version {
+  readonly version: string
+  /** Its native part, where it has another one than is built here. */
+  readonly addon: string | undefined
+}
+
+/**
+ * Packs the main package as `napi prepublish` leaves it, and the platform package with the binary built here; or both as another
+ * version.
+ */
+export function pack(other?: Version): Packed {
   const folder = temporaryFolder('pack')
   const binary = readdirSync(join(root, 'native')).find((name) => name.endsWith('.node'))
   const triple = binary?.split('.')[1]
@@ -25,7 +35,7 @@ export function pack(): Packed {
   for (const name of ['package.json', 'README.md', 'LICENSE', 'dist', 'native']) {
     cpSync(join(root, name), join(main, name), { recursive: true })
   }
-  const manifest = JSON.parse(readText('package.json')) as { version: string }
+  const manifest = asVersion(JSON.parse(readText('package.json')) as Manifest, other)
   const optionalDependencies = Object.fromEntries(
     readdirSync(join(root, 'npm')).map((name) => [`chronicle-log-${name}`, manifest.version]),
   )
@@ -33,9 +43,19 @@ export function pack(): Packed {
 
   const platform = join(folder, 'platform')
   cpSync(join(root, 'npm', triple), platform, { recursive: true })
-  cpSync(join(root, 'native', binary), join(platform, binary))
+  const described = asVersion(JSON.parse(readText(`npm/${triple}/package.json`)) as Manifest, other)
+  writeFileSync(join(platform, 'package.json'), JSON.stringify(described))
+  cpSync(other?.addon ?? join(root, 'native', binary), join(platform, binary))
 
   return { folder, main: packFolder(main, folder), platform: packFolder(platform, folder) }
+}
+
+interface Manifest {
+  readonly version: string
+}
+
+function asVersion(manifest: Manifest, other: Version | undefined): Manifest {
+  return { ...manifest, version: other?.version ?? manifest.version }
 }
 
 function packFolder(source: string, destination: string): string {
