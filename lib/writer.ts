@@ -15,8 +15,8 @@ import {
   type Payload,
 } from './options.ts'
 
-/** Payloads up to this many bytes are staged in memory that native code knows already; longer ones are handed over. */
-const STAGE_BYTES = 16 << 10
+/** Payloads up to this many bytes are staged in memory that native code knows already, which takes less than looking at an array. */
+const STAGE_BYTES = 512
 /** The longest payload. */
 const MAX_PAYLOAD = 2 ** 30
 /** What the batch buffer begins with, and what it keeps between batches. */

@@ -86,12 +86,11 @@ export const ways = {
   cursorJson: way(objects, walk({}, parsed)),
 }
 
-/** Walks a log that was filled, without a look at the payloads, though they are copied and checked all the same. */
-export function sumLog(dir: string): number {
-  const log = openLog(dir, { readOnly: true })
+/** Walks an open log, without a look at the payloads, though they are copied and checked all the same. */
+export function sum(log: Log): number {
   const cursor = log.cursor()
   let sum = 0
   while (cursor.next()) sum += cursor.length + cursor.seq
-  log.close()
+  cursor.close()
   return sum
 }

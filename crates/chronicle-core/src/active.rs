@@ -1,6 +1,6 @@
 //! The segment that is appended to, shared by the appender and its helper threads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::disk;
@@ -18,12 +18,14 @@ pub(crate) struct Active {
     next_seq: AtomicU64,
     /// For the index; the appender adds one a stride, the helper thread writes them to the file.
     marks: Mutex<Vec<Mark>>,
+    /// Whether the segment was flushed while it is appended to.
+    flushed: AtomicBool,
 }
 
 impl Active {
     pub(crate) fn new(segment: Segment, end: u64, next_seq: u64, marks: Vec<Mark>) -> Self {
         let (end, next_seq) = (AtomicU64::new(end), AtomicU64::new(next_seq));
-        Self { segment, end, next_seq, marks: Mutex::new(marks) }
+        Self { segment, end, next_seq, marks: Mutex::new(marks), flushed: AtomicBool::new(false) }
     }
 
     pub(crate) fn marks(&self) -> MutexGuard<'_, Vec<Mark>> {
@@ -51,10 +53,14 @@ impl Active {
         self.next_seq.store(next_seq, Ordering::Release);
     }
 
-    /// Waits until the bytes of `from..to` are on the disk.
+    /// Waits until the bytes of `from..to` are on the disk. From the first time on the segment's pages come one by one: each flush of
+    /// a few messages would write a large one whole.
     #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
     pub(crate) fn flush(&self, from: u64, to: u64) -> Result<()> {
         let Some(file) = &self.segment.file else { return Ok(()) };
+        if !self.flushed.swap(true, Ordering::Relaxed) {
+            self.segment.region.no_readahead();
+        }
         let flushed = platform::flush(&self.segment.region, file, from as usize, (to - from) as usize);
         flushed.map_err(|e| Error::io("flush the segment", &self.segment.path, &e))
     }

@@ -10,7 +10,7 @@ use crate::segment::Segment;
 
 /// How many segments stay mapped that no reader is in, so that reading them again meets no page faults. Windows removes no file that
 /// is mapped, so there none does.
-const KEPT: usize = if cfg!(windows) { 0 } else { 4 };
+const KEPT: usize = if cfg!(windows) { 0 } else { 8 };
 
 /// By the first seq of each.
 #[derive(Debug, Default)]
@@ -33,15 +33,22 @@ impl Mapped {
             // The file may have its pages again.
             && !segment.region.broken()
         {
+            self.keep(&segment);
             return Ok(segment);
         }
         self.forget(base);
         let segment = Arc::new(open()?);
         self.known.retain(|_, segment| segment.strong_count() > 0);
         self.known.insert(base, Arc::downgrade(&segment));
-        self.recent.push_front(Arc::clone(&segment));
-        self.recent.truncate(KEPT);
+        self.keep(&segment);
         Ok(segment)
+    }
+
+    /// Keeps the segment, and lets go of the one that was asked for the longest time ago.
+    fn keep(&mut self, segment: &Arc<Segment>) {
+        self.recent.retain(|kept| !Arc::ptr_eq(kept, segment));
+        self.recent.push_front(Arc::clone(segment));
+        self.recent.truncate(KEPT);
     }
 
     /// Has the segment that starts at `base` opened anew when it is asked for next: another file may have its name by now.

@@ -171,6 +171,12 @@ impl Region {
         Ok(())
     }
 
+    /// Has pages come in one by one. What the kernel reads ahead it may keep as one page of up to 2 MiB, of which a store to any byte
+    /// makes the next flush write all.
+    pub(crate) fn no_readahead(&self) {
+        platform::no_readahead(&self.map);
+    }
+
     /// Makes the pages of `offset..offset + len` resident, as far as they are inside.
     pub(crate) fn populate(&self, offset: usize, len: usize) {
         if offset < self.len() {

@@ -126,6 +126,11 @@ pub(crate) fn wake_all(word: &AtomicU32) {
     let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.cast_unsigned());
 }
 
+/// Has the kernel bring in pages one by one. A kernel that cannot goes on as it does.
+pub(crate) fn no_readahead(map: &MmapRaw) {
+    let _ = map.advise(Advice::Random);
+}
+
 /// Makes pages resident and writable, so that the first store to each does not fault. A kernel that cannot does nothing.
 pub(crate) fn populate(map: &MmapRaw, offset: usize, len: usize) {
     let _ = map.advise_range(Advice::PopulateWrite, offset, len);

@@ -70,6 +70,9 @@ pub(crate) fn wait_on(word: &AtomicU32, value: u32, timeout: Duration) {
 /// Nobody sleeps: every waiter polls the word that the writer has changed.
 pub(crate) fn wake_all(_word: &AtomicU32) {}
 
+/// Pages come as the system brings them.
+pub(crate) fn no_readahead(_map: &MmapRaw) {}
+
 /// Pages become resident at their first store.
 pub(crate) fn populate(_map: &MmapRaw, _offset: usize, _len: usize) {}
 
