@@ -101,9 +101,16 @@ pub(crate) fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     through(|| Call::Write { file: FileId::of(file) }, || file.write_all(bytes))
 }
 
-/// Writes all that is left of `from` behind what was written to `to` before.
+/// Writes all that is left of `from` behind what was written to `to` before. The system may share the blocks of a file.
 #[inline]
 pub(crate) fn copy(from: &mut impl Read, mut to: &File) -> io::Result<()> {
+    through(|| Call::Copy { file: FileId::of(to) }, || io::copy(from, &mut to).map(|_| ()))
+}
+
+/// The same through memory: what is copied is what reading gives, and not what the disk has.
+pub(crate) fn copy_read(from: &mut impl Read, mut to: &File) -> io::Result<()> {
+    // As a trait object it is no file to the standard library.
+    let from: &mut dyn Read = from;
     through(|| Call::Write { file: FileId::of(to) }, || io::copy(from, &mut to).map(|_| ()))
 }
 
