@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chronicle_core::fault::{self, Call, Recorder};
 use chronicle_core::{Entry, ErrorKind, From, Severity, verify};
-use common::{open, payload, records, segments, writer};
+use common::{append, open, payload, records, segments, writer};
 
 /// A recorder hears the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -46,9 +46,7 @@ fn verify_waits_for_the_end_of_no_segment_that_has_two_behind_it() {
     let dir = common::memory();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..20 {
-        writer.append(&payload(seq, 30_000), 0).unwrap();
-    }
+    append(&mut writer, 0..20, 30_000);
     writer.settle();
     // As a hostile program may leave it: every sealed segment without its end, and a writer that lives.
     let files = segments(dir.path());

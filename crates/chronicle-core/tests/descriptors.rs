@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chronicle_core::{Chronicle, ErrorKind, Options, SyncMode, Writer};
-use common::{options, payload, writer};
+use common::{append, options, writer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The limit is the whole process's: one test at a time.
@@ -28,16 +28,14 @@ fn take_all() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
 
-fn append(writer: &mut Writer, count: u64) {
-    for seq in 0..count {
-        writer.append(&payload(seq, 30_000), 0).unwrap();
-    }
+fn append_ten(writer: &mut Writer) {
+    append(writer, 0..10, 30_000);
     writer.settle();
 }
 
 /// A log that a writer has left, with sealed segments that are not flushed.
 fn log_in(dir: &Path, sync: SyncMode) -> Chronicle {
-    append(&mut writer(&Chronicle::open(dir, &options()).unwrap()), 10);
+    append_ten(&mut writer(&Chronicle::open(dir, &options()).unwrap()));
     Chronicle::open(dir, &Options { sync, ..options() }).unwrap()
 }
 
@@ -47,7 +45,7 @@ fn new_segments_are_flushed_without_one() {
     let dir = common::memory();
     let log = Chronicle::open(dir.path(), &options()).unwrap();
     let mut writer = writer(&log);
-    append(&mut writer, 10);
+    append_ten(&mut writer);
     let taken = take_all();
     let synced = writer.durability().sync();
     drop(taken);

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chronicle_core::fault::{self, Call, Recorder};
 use chronicle_core::{Chronicle, ErrorKind, Progress, Retention, verify};
-use common::{memory, open, patch, payload, read_all, segments, writer};
+use common::{append, memory, open, patch, payload, read_all, segments, writer};
 
 /// A recorder hears the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -40,9 +40,7 @@ impl Drop for Recording {
 fn log_in(parent: &Path) -> Chronicle {
     let log = open(&parent.join("log"));
     let mut writer = writer(&log);
-    for seq in 0..150 {
-        writer.append(&payload(seq, 2000), 0).unwrap();
-    }
+    append(&mut writer, 0..150, 2000);
     writer.settle();
     drop(writer);
     log.set_reader("billing", 3).unwrap();
@@ -142,9 +140,7 @@ fn what_comes_between_its_steps_leaves_it_a_whole_prefix() {
         let goes_on = log.clone();
         let act = move || {
             let mut writer = writer(&goes_on);
-            for seq in 150..300 {
-                writer.append(&payload(seq, 2000), 0).unwrap();
-            }
+            append(&mut writer, 150..300, 2000);
             if pruned {
                 let keep = Retention { keep_messages: Some(1), keep_unread: false, ..Retention::default() };
                 goes_on.prune(&keep, false).unwrap();
