@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 
 import test from 'ava'
 
-import { Chronicle, ChronicleError, errorCodes } from '../index.ts'
+import { Chronicle, ChronicleError, errorCodes, type ChronicleErrorCode } from '../index.ts'
 import { refuses } from './helpers/refusal.ts'
 import { fresh, nowhere } from './helpers/temporary.ts'
 
@@ -31,6 +31,20 @@ test('an error has a name, a code, a message, a stack, and only what is known', 
   t.regex(error.stack ?? '', /errors\.spec/)
   t.deepEqual(Object.keys(error).toSorted(), ['code', 'path'])
   t.is(Object.prototype.toString.call(error), '[object Error]')
+})
+
+test('an error tells whether a file is damaged, as the document says', (t) => {
+  const document = readFileSync(new URL('../docs/ERRORS.md', import.meta.url), 'utf8')
+  const [, listed = ''] = /^Where `damage` of an error is true.*?: ([^.]*)\./ms.exec(document) ?? []
+  const names = [...listed.matchAll(/`(?:ERR_CHRONICLE_)?([A-Z_]+)`/g)].map(
+    ([, name]) => `ERR_CHRONICLE_${name}`,
+  )
+  t.is(names.length, 6)
+  for (const code of Object.keys(errorCodes) as ChronicleErrorCode[]) {
+    const error = new ChronicleError(code, 'as it happened')
+    t.is(error.damage, names.includes(code), code)
+    t.deepEqual(Object.keys(error), ['code'])
+  }
 })
 
 test('a setter on Error.prototype sees nothing of an error on its way', (t) => {

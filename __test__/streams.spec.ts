@@ -2,19 +2,13 @@ import { Readable, Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 
 import { Chronicle, json, LogReadable, LogWritable, utf8, type Message } from '../index.ts'
+import { countedSignal } from './helpers/listeners.ts'
+import { numbers } from './helpers/numbers.ts'
 import { refuses, refusesArgument, rejects } from './helpers/refusal.ts'
 import { fresh, nowhere, opened } from './helpers/temporary.ts'
-
-/** A log of numbers. */
-function numbers(t: ExecutionContext, count = 0): Chronicle<number> {
-  const log = Chronicle.open<number>(nowhere(t), { codec: json<number>() })
-  t.teardown(() => log.close())
-  if (count > 0) log.appendBatch(Array.from({ length: count }, (_, number) => number))
-  return log
-}
 
 function valuesOf<T>(log: Chronicle<T>): T[] {
   return Array.from(log.read(), ({ value }) => value)
@@ -192,15 +186,10 @@ test('an aborted signal destroys streams of both directions', async (t) => {
 
 test('a stream that has ended leaves nothing on its signal', async (t) => {
   const log = numbers(t, 3)
-  const { signal } = new AbortController()
-  let listeners = 0
-  const add = signal.addEventListener.bind(signal)
-  const remove = signal.removeEventListener.bind(signal)
-  signal.addEventListener = (...args: Parameters<typeof add>) => void (listeners++, add(...args))
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => void (listeners--, remove(...args))
+  const { signal, listeners } = countedSignal()
   await pipeline(log.readable({ values: true, signal, to: 3 }), log.writable({ signal }))
   await turn()
-  t.is(listeners, 0)
+  t.is(listeners(), 0)
   t.is(log.nextSeq, 6)
 })
 

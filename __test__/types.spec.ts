@@ -4,6 +4,7 @@ import { z } from 'zod'
 
 import {
   Chronicle,
+  ChronicleError,
   json,
   msgpack,
   raw,
@@ -192,4 +193,11 @@ test('functions over logs take those of any type', (t) => {
   expectTypeOf(copy<Order>)
     .parameter(0)
     .toEqualTypeOf<Chronicle<Order>>()
+})
+
+test('an error tells by a property that cannot be set whether a file is damaged', (t) => {
+  const error = new ChronicleError('ERR_CHRONICLE_CORRUPT', 'as it happened')
+  expectTypeOf(error.damage).toEqualTypeOf<boolean>()
+  // @ts-expect-error: it goes by the code.
+  t.throws(() => (error.damage = false), { instanceOf: TypeError })
 })

@@ -1,18 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 
 import { Chronicle, json } from '../index.ts'
+import { countedSignal } from './helpers/listeners.ts'
+import { numbers } from './helpers/numbers.ts'
 import { refuses, refusesArgument, rejects } from './helpers/refusal.ts'
 import { fresh, nowhere, opened } from './helpers/temporary.ts'
-
-/** A log of numbers. */
-function numbers(t: ExecutionContext, count = 0): Chronicle<number> {
-  const log = Chronicle.open<number>(nowhere(t), { codec: json<number>() })
-  t.teardown(() => log.close())
-  if (count > 0) log.appendBatch(Array.from({ length: count }, (_, number) => number))
-  return log
-}
 
 test('a stream of the web gives messages, or values, to the head of the log', async (t) => {
   const log = numbers(t, 3000)
@@ -123,21 +117,16 @@ test('it tells the writer to wait, and what is refused ends it', async (t) => {
 
 test('streams that have ended leave nothing on their signal', async (t) => {
   const log = numbers(t, 3)
-  const { signal } = new AbortController()
-  let listeners = 0
-  const add = signal.addEventListener.bind(signal)
-  const remove = signal.removeEventListener.bind(signal)
-  signal.addEventListener = (...args: Parameters<typeof add>) => void (listeners++, add(...args))
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => void (listeners--, remove(...args))
+  const { signal, listeners } = countedSignal()
   await log.readableStream({ values: true, signal, to: 3 }).pipeTo(log.writableStream({ signal }))
   const cancelled = log.readableStream({ follow: true, signal })
-  t.is(listeners, 1)
+  t.is(listeners(), 1)
   await cancelled.cancel()
   const failed = log.writableStream({ signal }).getWriter()
   await rejects(t, failed.write(1n as never), 'ERR_CHRONICLE_INVALID_VALUE')
   await t.throwsAsync(failed.closed)
   await log.writableStream({ signal }).abort()
-  t.is(listeners, 0)
+  t.is(listeners(), 0)
 })
 
 test('options are checked by name', (t) => {

@@ -44,18 +44,9 @@ const hints: { [K in ChronicleErrorCode]?: string } = {
 const seeDamage =
   '"chronicle verify DIR" shows all of it; "chronicle repair DIR" cuts it off and keeps a copy.'
 
-const damage: readonly ChronicleErrorCode[] = [
-  'ERR_CHRONICLE_EMPTY_FILE',
-  'ERR_CHRONICLE_TRUNCATED',
-  'ERR_CHRONICLE_BAD_MAGIC',
-  'ERR_CHRONICLE_OUT_OF_BOUNDS',
-  'ERR_CHRONICLE_CORRUPT',
-  'ERR_CHRONICLE_MISSING_SEGMENT',
-]
-
 function hintFor(error: ChronicleError): string {
   const { code, first } = error
-  if (damage.includes(code)) return `${errorCodes[code]}\n${seeDamage}`
+  if (error.damage) return `${errorCodes[code]}\n${seeDamage}`
   if (code === 'ERR_CHRONICLE_GAP' && first !== undefined) {
     return `Go on with --from ${first}; a named reader with "chronicle readers DIR set NAME ${first}".`
   }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { Channels, type ChannelOptions, type ChannelTable, type Unlisted } from './channels.ts'
+import { checkName, checkSeq, type NativeFrom } from './checks.ts'
 import type { Claim } from './claim.ts'
 import type { Codec } from './codecs/codec.ts'
 import { CodedWriter } from './codedWriter.ts'
@@ -9,28 +10,25 @@ import { Events } from './diagnostics.ts'
 import { aborted, closed, native, readOnly } from './errors.ts'
 import type { Message } from './message.ts'
 import { NativeChronicle } from './native.ts'
-import {
-  check,
-  checkName,
-  checkSeq,
-  type AcquireOptions,
-  type AppendOptions,
-  type BatchItem,
-  type BatchOptions,
-  type CursorOptions,
-  type DurableOptions,
-  type NativeFrom,
-  type OpenOptions,
-  type Payload,
-  type PruneOptions,
-  type ReadOptions,
-  type TailOptions,
+import type {
+  AcquireOptions,
+  AppendOptions,
+  BatchItem,
+  BatchOptions,
+  CursorOptions,
+  DurableOptions,
+  OpenOptions,
+  Payload,
+  PruneOptions,
+  ReadOptions,
+  TailOptions,
 } from './options.ts'
 import { absolute } from './path.ts'
 import { Reader } from './reader.ts'
 import { limits } from './retention.ts'
 import type { Home } from './source.ts'
 import type { PruneReport, ReaderInfo, Stats } from './stats.ts'
+import { check } from './tables.ts'
 import { Tail } from './tail.ts'
 import { Upkeep, inside, type Inside } from './upkeep.ts'
 import { oneCodec } from './value.ts'

@@ -1,7 +1,9 @@
 import { unshared } from './bytes.ts'
+import { checkCount } from './checks.ts'
 import { closed, native } from './errors.ts'
 import type { NativeWriter } from './native.ts'
-import { check, checkCount, type PublishOptions } from './options.ts'
+import type { PublishOptions } from './options.ts'
+import { check } from './tables.ts'
 
 /**
  * A message that is filled in place: its payload lies in the log's own memory, so a large one never has to be whole in the

@@ -1,18 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
+import { checked, flag, from, signal, to, type Check } from './checks.ts'
 import type { Message } from './message.ts'
-import {
-  checked,
-  flag,
-  from,
-  signal,
-  to,
-  type BatchItem,
-  type Check,
-  type From,
-  type ReadOptions,
-  type To,
-} from './options.ts'
+import type { BatchItem, From, ReadOptions, To } from './options.ts'
 import { callback, refuseAborted } from './progress.ts'
 import { Writer } from './writer.ts'
 

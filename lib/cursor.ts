@@ -1,9 +1,10 @@
-import { check, type NextOptions } from './options.ts'
 import { Message, enter, place } from './message.ts'
+import type { NextOptions } from './options.ts'
 import { sourceOf, type Range } from './reader.ts'
 import { ENTRY_WORDS, nowhere } from './run.ts'
 import type { Home, Source } from './source.ts'
 import { closed } from './errors.ts'
+import { check } from './tables.ts'
 
 // Through the exports of a module a function is looked up again at each call.
 const stand = place

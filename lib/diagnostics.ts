@@ -115,15 +115,6 @@ const corruption = channel('chronicle-log:corruption')
 
 const native = { roll, prune, sync }
 
-const damage: readonly ChronicleErrorCode[] = [
-  'ERR_CHRONICLE_EMPTY_FILE',
-  'ERR_CHRONICLE_TRUNCATED',
-  'ERR_CHRONICLE_BAD_MAGIC',
-  'ERR_CHRONICLE_OUT_OF_BOUNDS',
-  'ERR_CHRONICLE_CORRUPT',
-  'ERR_CHRONICLE_MISSING_SEGMENT',
-]
-
 /** The files that a chronicle has: an error of a {@link MmapFile} speaks of any other. */
 const ours = /[\\/](control|\d{20}\.(seg|idx)|readers[\\/][^\\/]+)$/
 
@@ -162,7 +153,7 @@ export function tellOfError(error: ChronicleError): void {
   const { code, message, path, offset, seq, first } = error
   if (code === 'ERR_CHRONICLE_GAP') {
     if (gap.hasSubscribers) gap.publish({ path, seq, first })
-  } else if (corruption.hasSubscribers && damage.includes(code) && path !== undefined && ours.test(path)) {
+  } else if (corruption.hasSubscribers && error.damage && path !== undefined && ours.test(path)) {
     const where = { ...(offset === undefined ? {} : { offset }), ...(seq === undefined ? {} : { seq }) }
     corruption.publish({ code, message, path, ...where })
   }

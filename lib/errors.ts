@@ -73,6 +73,16 @@ export const errorCodes = {
 /** One of the codes of {@link errorCodes}. */
 export type ChronicleErrorCode = keyof typeof errorCodes
 
+/** What damaged files are answered with. */
+const damage: ReadonlySet<ChronicleErrorCode> = new Set([
+  'ERR_CHRONICLE_EMPTY_FILE',
+  'ERR_CHRONICLE_TRUNCATED',
+  'ERR_CHRONICLE_BAD_MAGIC',
+  'ERR_CHRONICLE_OUT_OF_BOUNDS',
+  'ERR_CHRONICLE_CORRUPT',
+  'ERR_CHRONICLE_MISSING_SEGMENT',
+])
+
 const details = ['path', 'offset', 'seq', 'pid', 'actual', 'first', 'issues'] as const
 
 /** Where a {@link ChronicleError} happened: what is known of it. */
@@ -118,6 +128,27 @@ export class ChronicleError extends Error {
   declare readonly first?: number
   /** What a schema finds wrong with a value, for `ERR_CHRONICLE_INVALID_VALUE`. */
   declare readonly issues?: readonly SchemaIssue[]
+
+  /**
+   * Whether the code tells of a damaged file: bytes that are missing or wrong, to be restored from a copy, or to be cut off by
+   * {@link repair}. A file of a newer version is not damaged. Of an {@link MmapFile}, `ERR_CHRONICLE_OUT_OF_BOUNDS` tells of the range asked for.
+   *
+   * @example
+   * ```ts
+   * import { Chronicle, ChronicleError } from 'chronicle-log'
+   *
+   * const log = Chronicle.open('./orders')
+   * try {
+   *   for (const message of log.read()) console.log(message.text())
+   * } catch (error) {
+   *   if (!(error instanceof ChronicleError) || !error.damage) throw error
+   *   console.error(`${error.path} is damaged, from byte ${error.offset} on`)
+   * }
+   * ```
+   */
+  get damage(): boolean {
+    return damage.has(this.code)
+  }
 
   /** @internal */
   constructor(code: ChronicleErrorCode, message: string, known: Details = {}, options?: ErrorOptions) {

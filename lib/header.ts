@@ -1,7 +1,7 @@
 import { unshared } from './bytes.ts'
 import { invalidArgument, native } from './errors.ts'
 import { crc32, decodeHeader, encodeHeader, type NativeHeader } from './native.ts'
-import { check } from './options.ts'
+import { check } from './tables.ts'
 
 /** Bytes of a header. */
 const HEADER_BYTES = 64

@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs'
 
+import { checkCount, checked, flag, type Check } from './checks.ts'
 import { ChronicleError, errorCodes } from './errors.ts'
-import { checkCount, checked, flag, type Check } from './options.ts'
 import type { ReaderInfo, Stats } from './stats.ts'
 
 /** Options of {@link Chronicle.health}. */

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
+import { checked, refuse, signal, type Check } from './checks.ts'
 import { aborted, invalidArgument } from './errors.ts'
 import { Lane, endSource, unheard, type Failure, type Key, type Source, type Timed } from './lane.ts'
-import { checked, refuse, signal, type Check } from './options.ts'
 
 /** How long messages that are there are handed out before other work of the event loop gets its turn. */
 const TURN_MS = 5

@@ -2,9 +2,9 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { unshared } from './bytes.ts'
+import { checkCount, checkPath } from './checks.ts'
 import { native } from './errors.ts'
 import { NativeMmapFile } from './native.ts'
-import { checkCount, checkPath } from './options.ts'
 
 /**
  * A memory-mapped file of fixed length that this handle owns alone, as plain bytes. They are copied in and out, so nothing

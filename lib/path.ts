@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { checkPath } from './options.ts'
+import { checkPath } from './checks.ts'
 
 /** The absolute path of a directory that is given by path or `file:` URL. */
 export function absolute(dir: string | URL, name: string): string {

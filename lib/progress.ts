@@ -1,6 +1,6 @@
+import { refuse, signal, type Check } from './checks.ts'
 import { aborted, fromNative } from './errors.ts'
 import { NativeProgress } from './native.ts'
-import { refuse, signal, type Check } from './options.ts'
 
 /** How often the progress of work on another thread is looked at. */
 const LOOK_MS = 100

@@ -1,7 +1,7 @@
+import type { NativeFrom } from './checks.ts'
 import { told, type OnCorruption } from './corruption.ts'
 import { invalidArgument } from './errors.ts'
 import { Message } from './message.ts'
-import type { NativeFrom } from './options.ts'
 import { ENTRY_WORDS, type Run } from './run.ts'
 import { Source, type Home } from './source.ts'
 

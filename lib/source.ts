@@ -1,7 +1,7 @@
+import type { NativeFrom } from './checks.ts'
 import type { Skipped } from './corruption.ts'
 import { ChronicleError, closed, fromNative, native, notNamed } from './errors.ts'
 import type { NativeReader } from './native.ts'
-import type { NativeFrom } from './options.ts'
 import { ENTRY_WORDS, Run } from './run.ts'
 import { Copies, Views, type Runs } from './runs.ts'
 import type { Decoding } from './value.ts'

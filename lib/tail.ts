@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
+import { checkSeq, type NativeFrom } from './checks.ts'
 import { told, type OnCorruption } from './corruption.ts'
 import { aborted, closed, invalidArgument } from './errors.ts'
 import { Message } from './message.ts'
-import { checkSeq, type NativeFrom } from './options.ts'
 import { ENTRY_WORDS, type Run } from './run.ts'
 import { Source, type Home } from './source.ts'
 import type { Waiting } from './waiting.ts'

@@ -1,6 +1,6 @@
+import { checked } from './checks.ts'
 import { fromNative, type ChronicleErrorCode } from './errors.ts'
 import { repair as nativeRepair, verify as nativeVerify } from './native.ts'
-import { checked } from './options.ts'
 import { absolute } from './path.ts'
 import { refuseAborted, watched, workTable, type WorkOptions } from './progress.ts'
 import type { Recovery } from './stats.ts'

@@ -1,19 +1,11 @@
 import { isSharedArrayBuffer, isUint8Array } from 'node:util/types'
 
+import { checkSeq, checkType, refusePayload } from './checks.ts'
 import { Claim } from './claim.ts'
 import { fromNative, invalidArgument, tooLarge } from './errors.ts'
 import type { NativeWriter } from './native.ts'
-import {
-  check,
-  checkSeq,
-  checkType,
-  refuseOption,
-  refusePayload,
-  type AppendOptions,
-  type BatchItem,
-  type BatchOptions,
-  type Payload,
-} from './options.ts'
+import type { AppendOptions, BatchItem, BatchOptions, Payload } from './options.ts'
+import { check, refuseOption } from './tables.ts'
 
 /** Payloads up to this many bytes are staged in memory that native code knows already, which takes less than looking at an array. */
 const STAGE_BYTES = 512

@@ -1,5 +1,5 @@
+import { checked } from '../checks.ts'
 import { invalidArgument, invalidValue } from '../errors.ts'
-import { checked } from '../options.ts'
 import { checkCodec, type Codec } from './codec.ts'
 
 /** One thing that a schema finds wrong with a value. */

@@ -1,14 +1,7 @@
+import { checked, checkType, flag, signal, whole } from '../checks.ts'
 import { invalidArgument } from '../errors.ts'
-import {
-  checked,
-  checkType,
-  flag,
-  signal,
-  tables,
-  whole,
-  type ReadOptions,
-  type TailOptions,
-} from '../options.ts'
+import type { ReadOptions, TailOptions } from '../options.ts'
+import { tables } from '../tables.ts'
 
 /** Options of a stream that is read from: those of {@link Chronicle.read}, or with `follow` those of {@link Chronicle.tail}. */
 export type ReadableOptions = (EndingOptions | FollowOptions) & {

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::layout::MAX_SEQ;
 use crate::name::check_name;
-use crate::platform;
+use crate::platform::{self, OpenDir};
 
 const CONTROL: &str = "control";
 const LOCK: &str = "writer.lock";
@@ -167,8 +167,21 @@ impl Directory {
         disk::sync_dir(&self.path).map_err(|e| Error::io("sync the directory", &self.path, &e))
     }
 
+    /// The same by a descriptor that is there already.
+    pub(crate) fn sync_open(&self, open: &OpenDir) -> Result<()> {
+        if fault::planted("names.unsynced") {
+            return Ok(());
+        }
+        disk::sync_open_dir(&self.path, open).map_err(|e| Error::io("sync the directory", &self.path, &e))
+    }
+
+    /// Opens the directory for [`sync_open`](Self::sync_open).
+    pub(crate) fn open(&self) -> Result<OpenDir> {
+        disk::open_dir(&self.path).map_err(|e| Error::io("open the directory", &self.path, &e))
+    }
+
     fn each_name(&self, mut visit: impl FnMut(&str)) -> Result<()> {
-        let fail = |e: &io::Error| Error::io("list the directory", &self.path, e);
+        let fail = |e: &io::Error| Error::opening("list the directory", &self.path, e);
         for entry in std::fs::read_dir(&self.path).map_err(|e| fail(&e))? {
             let name = entry.map_err(|e| fail(&e))?.file_name();
             visit(&name.to_string_lossy());
@@ -261,7 +274,7 @@ fn refuse(path: &Path, error: &io::Error) -> Error {
     // A directory opened for writing, a socket or a fifo without a reader fail in a way that names no type.
     match std::fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.is_file() => not_a_file(path),
-        _ => Error::io("open the file", path, error),
+        _ => Error::opening("open the file", path, error),
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 #[cfg(feature = "fault")]
 use crate::fault::through;
 use crate::fault::{self, Call, FileId};
-use crate::platform;
+use crate::platform::{self, OpenDir};
 
 /// Does the call: there is nobody to tell.
 #[cfg(not(feature = "fault"))]
@@ -62,7 +62,19 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
 /// Makes the entries of a directory survive a power cut.
 #[inline]
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    through(|| Call::SyncDir { path }, || platform::sync_dir(path))
+    through(|| Call::SyncDir { path }, || OpenDir::open(path)?.sync())
+}
+
+/// The same for one that is held open, and is at `path`.
+#[inline]
+pub(crate) fn sync_open_dir(path: &Path, open: &OpenDir) -> io::Result<()> {
+    through(|| Call::SyncDir { path }, || open.sync())
+}
+
+/// Opens a directory for [`sync_open_dir`].
+#[inline]
+pub(crate) fn open_dir(path: &Path) -> io::Result<OpenDir> {
+    OpenDir::open(path)
 }
 
 /// Waits until the file's bytes, length and blocks are on the disk.
@@ -89,9 +101,16 @@ pub(crate) fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     through(|| Call::Write { file: FileId::of(file) }, || file.write_all(bytes))
 }
 
-/// Writes all that is left of `from` behind what was written to `to` before.
+/// Writes all that is left of `from` behind what was written to `to` before. The system may share the blocks of a file.
 #[inline]
 pub(crate) fn copy(from: &mut impl Read, mut to: &File) -> io::Result<()> {
+    through(|| Call::Copy { file: FileId::of(to) }, || io::copy(from, &mut to).map(|_| ()))
+}
+
+/// The same through memory: what is copied is what reading gives, and not what the disk has.
+pub(crate) fn copy_read(from: &mut impl Read, mut to: &File) -> io::Result<()> {
+    // As a trait object it is no file to the standard library.
+    let from: &mut dyn Read = from;
     through(|| Call::Write { file: FileId::of(to) }, || io::copy(from, &mut to).map(|_| ()))
 }
 
@@ -147,7 +166,7 @@ mod tests {
         "platform::punch",
         "platform::fill_holes",
         "platform::create_dir",
-        "platform::sync_dir",
+        "OpenDir::open",
     ];
 
     #[test]

@@ -13,6 +13,7 @@ use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::observer::Event;
+use crate::platform::OpenDir;
 use crate::segment::header_of;
 
 /// Asks for flushes of what one [`Writer`](crate::Writer) has appended. Clones may be used from any thread.
@@ -26,6 +27,7 @@ struct Shared {
     inner: Arc<Inner>,
     state: Mutex<State>,
     changed: Condvar,
+    directory: OpenDir,
     poisoned: AtomicBool,
     /// The process of the writer: a forked child does not know what its parent appends.
     pid: u32,
@@ -85,7 +87,12 @@ impl State {
 }
 
 impl Durability {
-    pub(crate) fn new(inner: &Arc<Inner>, active: Arc<Active>, unflushed: Option<u64>, durable: u64) -> Self {
+    pub(crate) fn new(
+        inner: &Arc<Inner>,
+        active: Arc<Active>,
+        unflushed: Option<u64>,
+        durable: u64,
+    ) -> Result<Self> {
         let dirty = VecDeque::from([Dirty { active, flushed: 0, named: false }]);
         let state =
             State { dirty, unflushed, durable, flushing: false, stop: false, failure: None, closed_at: None };
@@ -93,10 +100,11 @@ impl Durability {
             inner: Arc::clone(inner),
             state: Mutex::new(state),
             changed: Condvar::new(),
+            directory: inner.directory.open()?,
             poisoned: AtomicBool::new(false),
             pid: std::process::id(),
         };
-        Self { shared: Arc::new(shared) }
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Blocks until every message that is published now survives a power cut. Returns the durable point: one more than the last
@@ -105,7 +113,8 @@ impl Durability {
     /// # Errors
     /// [`ErrorKind::Poisoned`] when this or an earlier flush failed. The kernel may have dropped the pages, so there is no
     /// second try: the writer refuses to go on, and the chronicle has to be opened again. [`ErrorKind::Closed`] when the
-    /// writer was dropped before its messages were flushed, [`ErrorKind::Forked`] in a forked child.
+    /// writer was dropped before its messages were flushed, [`ErrorKind::Forked`] in a forked child. [`ErrorKind::Io`] when
+    /// there is no descriptor to open a file with that an earlier writer has left unflushed: nothing is lost, and a later call does it.
     pub fn sync(&self) -> Result<u64> {
         if std::process::id() != self.shared.pid {
             let message =
@@ -128,7 +137,7 @@ impl Durability {
                 ));
             }
             if !state.flushing {
-                state = self.lead(state);
+                state = self.lead(state)?;
                 continue;
             }
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -193,15 +202,26 @@ impl Durability {
         self.shared.changed.notify_all();
     }
 
-    /// Flushes for everybody: the state is unlocked meanwhile, so appends and rolls go on.
-    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    /// [`sync`](Self::sync) for a message that is published already: its append fails for good, or not at all.
+    pub(crate) fn sync_published(&self) -> Result<()> {
+        match self.sync() {
+            Err(e) if e.no_descriptor() => {
+                self.poison(&mut self.lock(), FAILED, &e);
+                Err(self.failure())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Flushes for everybody: the state is unlocked meanwhile, so appends and rolls go on. An error is one that can be tried again.
+    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
         // Read before the ends of the segments: all messages below it lie in front of those ends.
         let head = state.next_seq();
         let mut work: Vec<Dirty> = state.dirty.iter().cloned().collect();
         let Some(newest) = work.pop() else {
             // The segment that is appended to is always among them.
             state.failure = Some(Error::new(ErrorKind::Closed, "there is no segment to flush"));
-            return state;
+            return Ok(state);
         };
         let unflushed = state.unflushed.take();
         state.flushing = true;
@@ -235,10 +255,16 @@ impl Durability {
                 let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
                 observer.tell(|| Event::Synced { durable_seq: head, nanos });
             }
+            // What was not opened was not flushed, and is as it was.
+            Err(e) if e.no_descriptor() => {
+                state.unflushed = unflushed.into_iter().chain(state.unflushed).min();
+                self.shared.changed.notify_all();
+                return Err(e);
+            }
             Err(e) => self.poison(&mut state, FAILED, &e),
         }
         self.shared.changed.notify_all();
-        state
+        Ok(state)
     }
 
     /// A page was lost that the appender has stored to. Returns what every call of this writer gets from now on.
@@ -285,7 +311,7 @@ impl Durability {
         names |= !newest.named;
         fault::point("sync.segment");
         if names {
-            self.shared.inner.directory.sync()?;
+            self.shared.inner.directory.sync_open(&self.shared.directory)?;
         }
         fault::point("sync.flushed");
         Ok((newest.active, flushed))
@@ -357,8 +383,10 @@ impl Durability {
                 return;
             }
             // A failure poisons the writer, whose next append reports it.
-            if self.sync().is_err() {
-                return;
+            match self.sync() {
+                Err(e) if e.no_descriptor() => continue,
+                Err(_) => return,
+                Ok(_) => {}
             }
             if let Err(e) = self.shared.inner.control.flush() {
                 self.poison(&mut self.lock(), FAILED, &e);

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::fault;
+use crate::platform;
 
 /// The result of every fallible call of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -104,6 +105,7 @@ struct Inner {
     pid: Option<u32>,
     actual: Option<u64>,
     first: Option<u64>,
+    no_descriptor: bool,
 }
 
 impl Error {
@@ -117,6 +119,7 @@ impl Error {
             pid: None,
             actual: None,
             first: None,
+            no_descriptor: false,
         }))
     }
 
@@ -138,6 +141,13 @@ impl Error {
             _ => ErrorKind::Io,
         };
         Self::new(kind, format!("cannot {action}: {error}")).at_path(path)
+    }
+
+    /// The same for an action that opens a file or directory, and needs a descriptor for that.
+    pub(crate) fn opening(action: &str, path: &Path, error: &io::Error) -> Self {
+        let mut opening = Self::io(action, path, error);
+        opening.0.no_descriptor = platform::no_descriptor(error);
+        opening
     }
 
     pub(crate) fn at_path(mut self, path: &Path) -> Self {
@@ -168,6 +178,11 @@ impl Error {
     pub(crate) fn with_first(mut self, seq: u64) -> Self {
         self.0.first = Some(seq);
         self
+    }
+
+    /// Whether a file was not opened for want of a descriptor: nothing was done to it.
+    pub(crate) fn no_descriptor(&self) -> bool {
+        self.0.no_descriptor
     }
 
     /// What went wrong.

@@ -32,6 +32,8 @@ pub enum Call<'a> {
     Flush { file: FileId, offset: usize, len: usize },
     /// Bytes are written behind those that were written.
     Write { file: FileId },
+    /// The same, of another file, whose blocks the system may share instead.
+    Copy { file: FileId },
     /// Blocks are allocated, and the file gets its length.
     Allocate { file: FileId, len: u64 },
     /// A range becomes zeros.

@@ -2,7 +2,8 @@
 //!
 //! Never a hard link: recovery, repair and the next writer of either log store to segments in place.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use crate::chronicle::{Chronicle, Inner};
@@ -158,14 +159,14 @@ impl Copying<'_> {
         };
         let path = self.to.segment(base);
         let copy = create_new(&path, self.inner.options.mode)?;
-        let mut done = 0;
-        while done < segment.end() {
-            self.progress.check()?;
-            let step = STEP_BYTES.min(segment.end() - done);
-            disk::copy(&mut Read::by_ref(&mut file).take(step), &copy)
-                .map_err(|e| Error::io("copy the segment", &path, &e))?;
-            done += step;
-            self.progress.set_bytes(self.bytes + done);
+        let failed = |e: io::Error| Error::io("copy the segment", &path, &e);
+        loop {
+            let share = !self.inner.control.flush_failed();
+            self.copy_bytes(&mut file, segment.end(), &copy, share, &failed)?;
+            if !share || !self.inner.control.flush_failed() {
+                break;
+            }
+            file.rewind().and_then(|()| (&copy).rewind()).map_err(failed)?;
         }
         disk::sync(&copy).map_err(|e| Error::io("sync the segment", &path, &e))?;
         // Truncated meanwhile, the file was copied as far as it went.
@@ -176,6 +177,28 @@ impl Copying<'_> {
             self.finish_roll(base, next)?;
         }
         Ok(true)
+    }
+
+    /// Copies `len` bytes. Where a flush has failed, what reading gives may not be on the disk, and blocks must not be shared.
+    fn copy_bytes(
+        &self,
+        from: &mut File,
+        len: u64,
+        to: &File,
+        share: bool,
+        failed: &impl Fn(io::Error) -> Error,
+    ) -> Result<()> {
+        let mut done = 0;
+        while done < len {
+            self.progress.check()?;
+            let step = STEP_BYTES.min(len - done);
+            let mut part = Read::by_ref(from).take(step);
+            let copied = if share { disk::copy(&mut part, to) } else { disk::copy_read(&mut part, to) };
+            copied.map_err(failed)?;
+            done += step;
+            self.progress.set_bytes(self.bytes + done);
+        }
+        Ok(())
     }
 
     /// Ends a copied segment whose END a power cut took, as the recovery of the original will.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::chronicle::{Chronicle, Inner};
 use crate::end;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::index;
 use crate::options::Options;
 use crate::platform;
@@ -225,7 +226,8 @@ fn check_segment(
         Stop::Sealed => return Found::Sealed(place),
         Stop::Unpublished if next.is_none() && walked.batch.is_none() => return Found::End(place),
         Stop::Unpublished if next == Some(place.seq) && walked.batch.is_none() => {
-            if end_comes(inner, &segment, &place) {
+            // A writer goes on to no further segment before it has ended this one.
+            if bases.len() == 2 && end_comes(inner, &segment, &place) {
                 return Found::Sealed(place);
             }
             report.note(
@@ -252,6 +254,7 @@ fn check_segment(
 
 /// Whether the segment is ended after all: a writer that lives names the next one first.
 fn end_comes(inner: &Inner, segment: &Segment, place: &Place) -> bool {
+    fault::point("verify.waits");
     let start = Instant::now();
     loop {
         let writes = inner.control.writer_pid().is_some_and(platform::process_runs);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cursor;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::header::MessageHeader;
 use crate::layout::HEADER_LEN;
 use crate::reader::Reader;
@@ -71,6 +72,7 @@ impl Viewing {
         anew: bool,
     ) -> Result<Self> {
         let region = segment.private(anew)?;
+        fault::point("view.mapped");
         let start = if backward { (offset + length).saturating_sub(VIEW_BYTES).min(offset) } else { offset };
         // A typed array needs its first byte at a multiple of its element's size.
         let start = start & !(HEADER_LEN - 1);
@@ -167,6 +169,8 @@ impl Reader {
             viewing = Viewing::around(segment, offset, length, backward, true).map_err(|e| self.lost(e))?;
             let actual = viewing.checksum(offset, header);
             if actual != header.checksum {
+                let intact = viewing.view.region.intact(&segment.path);
+                intact.map_err(|e| e.at_offset(self.cursor.place.offset).at_seq(header.seq))?;
                 return Err(record::locate(header.payload_mismatch(actual), segment, &self.cursor.place));
             }
         }

@@ -71,7 +71,7 @@ impl Writer {
         let place = recovered.place;
         let active = Arc::new(Active::new(recovered.active, place.offset, place.seq, recovered.marks));
         let durable = inner.control.stored_durable();
-        let durability = Durability::new(inner, Arc::clone(&active), recovered.unflushed, durable);
+        let durability = Durability::new(inner, Arc::clone(&active), recovered.unflushed, durable)?;
         let flusher = match inner.options.sync {
             SyncMode::Every(pause) => Some(Flusher::start(&durability, pause)?),
             SyncMode::None | SyncMode::Always => None,
@@ -257,7 +257,7 @@ impl Writer {
             self.event(start);
         }
         if self.inner.options.sync == SyncMode::Always {
-            self.durability.sync()?;
+            self.durability.sync_published()?;
         }
         Ok(())
     }

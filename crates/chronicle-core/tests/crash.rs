@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use chronicle_core::{From, Reader, Retention};
-use common::child::{Acks, MOST_TOGETHER, append_to, check, command, job};
+use common::child::{Acks, MOST_TOGETHER, append_to, check, command, home, job};
 use common::{
     Message, drain, find, open, patch, payload, quarantined, read_all, reboot, records, segments, writer,
 };
@@ -53,7 +53,7 @@ fn a_child_does_its_job() {
     if let Some((job, dir)) = job() {
         return run(&job, &dir);
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     for job in ["create", "open", "append", "commit", "prune", "append"] {
         run(job, dir.path());
     }
@@ -101,7 +101,7 @@ fn follow(reader: &mut Reader, seen: &mut Vec<Message>, what: &str) {
 #[test]
 fn a_crash_at_any_step_of_creation_leaves_a_log_or_none() {
     for point in ["create.segment", "create.control"] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = home();
         crash("create", dir.path(), point);
         heals(dir.path(), point);
     }
@@ -133,7 +133,7 @@ fn a_crash_at_any_step_of_appending_loses_nothing_that_was_acknowledged() {
         "sync.flushed:4",
     ];
     for point in points {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = home();
         let mut reader = open(dir.path()).reader(From::Start).unwrap();
         let mut seen = Vec::new();
         // The second time the writer starts from what the first one has left, without anybody healing it in between.
@@ -154,7 +154,7 @@ fn a_crash_at_any_step_of_appending_loses_nothing_that_was_acknowledged() {
 fn a_crash_between_an_empty_segment_and_the_larger_one_of_its_name_is_healed() {
     for point in ["roll.created", "roll.emptied", "roll.named", "roll.ended"] {
         for again in [false, true] {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = home();
             let log = open(dir.path());
             let mut reader = log.reader(From::Start).unwrap();
             crash("large", dir.path(), point);
@@ -183,7 +183,7 @@ fn a_crash_in_a_recovery_of_this_boot_is_healed() {
     let mut passed = 0;
     for left in leavings {
         for point in points {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = home();
             crash("append", dir.path(), left);
             passed += u32::from(crashes("open", dir.path(), point));
             crashes("open", dir.path(), point);
@@ -259,7 +259,7 @@ fn a_crash_in_a_recovery_after_a_power_cut_is_healed() {
     for how in ["bad record", "END lost", "name lost"] {
         for point in points {
             let what = format!("{how}, then {point}");
-            let dir = tempfile::tempdir().unwrap();
+            let dir = home();
             let keep = torn(dir.path(), how);
             passed += u32::from(crashes("open", dir.path(), point));
             // The next one may find less to do, and must not do it worse.
@@ -279,7 +279,7 @@ fn a_crash_in_a_recovery_after_a_power_cut_is_healed() {
 #[test]
 fn what_a_stopped_recovery_cut_is_in_the_quarantine() {
     for point in ["recovery.aside:1", "recovery.quarantined", "recovery.zeroed", "recovery.settled"] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = home();
         let count = {
             let log = open(dir.path());
             run("append", dir.path());
@@ -306,7 +306,7 @@ fn what_a_stopped_recovery_cut_is_in_the_quarantine() {
 #[test]
 fn a_crash_in_a_prune_removes_whole_segments_from_the_front() {
     for point in ["prune.intended", "prune.removed:1", "prune.removed:2"] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = home();
         run("append", dir.path());
         crash("prune", dir.path(), point);
         let log = open(dir.path());
@@ -325,7 +325,7 @@ fn a_crash_in_a_prune_removes_whole_segments_from_the_front() {
 #[test]
 fn a_crash_in_a_commit_leaves_the_position_before_or_after_it() {
     for point in ["position.written", "position.half:1", "position.half:2", "position.half:333"] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = home();
         run("append", dir.path());
         Acks::of(dir.path()).append(0);
         crash("commit", dir.path(), point);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chronicle_core::{Chronicle, Error, ErrorKind, From, HEADER_LEN, MessageHeader, Options, VALID, crc32};
-use common::{open, options, patch, payload, read_all, segments, snapshot, writer};
+use common::{append, open, options, patch, payload, read_all, segments, snapshot, writer};
 
 const RECORDS: u64 = 4096;
 
@@ -21,9 +21,7 @@ fn log_of(count: u64) -> (tempfile::TempDir, Vec<PathBuf>) {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..count {
-        writer.append(&payload(seq, 1000), 0).unwrap();
-    }
+    append(&mut writer, 0..count, 1000);
     writer.durability().sync().unwrap();
     drop(writer);
     let segments = segments(dir.path());

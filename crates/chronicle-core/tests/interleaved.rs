@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use chronicle_core::fault::{self, Call, FileId, Recorder};
 use chronicle_core::{Chronicle, ErrorKind, From, Options, Retention, SyncMode, verify};
-use common::{memory, open, options, patch, payload, segments, writer};
+use common::{append, memory, open, options, patch, payload, segments, writer};
 
 /// One recorder at a time, for the whole process.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -86,9 +86,7 @@ fn what_a_prune_meant_to_remove_and_did_not_is_flushed() {
     let dir = memory();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..11 {
-        writer.append(&payload(seq, 20_000), 0).unwrap();
-    }
+    append(&mut writer, 0..11, 20_000);
     writer.settle();
     let sealed = segments(dir.path());
     let (stopped, meets) = mpsc::channel();
@@ -115,9 +113,7 @@ fn what_a_prune_meant_to_remove_and_did_not_is_flushed() {
     let pruner = std::thread::Builder::new().name("pruner".to_owned());
     let pruner = pruner.spawn(move || other.prune(&keep(1), false).unwrap()).unwrap();
     meets.recv().unwrap();
-    for seq in 11..15 {
-        writer.append(&payload(seq, 20_000), 0).unwrap();
-    }
+    append(&mut writer, 11..15, 20_000);
     go_on.send(()).unwrap();
     // It ends here: a second stop finds nobody to wait for.
     drop(go_on);
@@ -136,9 +132,7 @@ fn a_segment_that_takes_a_name_during_a_flush_is_not_flushed_by_it() {
     let dir = memory();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..3 {
-        writer.append(&payload(seq, 19_000), 0).unwrap();
-    }
+    append(&mut writer, 0..3, 19_000);
     // Rolls, and leaves the new segment empty.
     drop(writer.claim(19_000).unwrap());
     writer.settle();
@@ -176,9 +170,7 @@ fn a_new_reader_starts_behind_what_was_pruned_meanwhile() {
     let dir = memory();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..12 {
-        writer.append(&payload(seq, 20_000), 0).unwrap();
-    }
+    append(&mut writer, 0..12, 20_000);
     let other = open(dir.path());
     let watch = watch(move |step, _| {
         if step == "position.written" {
@@ -197,16 +189,12 @@ fn a_log_that_is_pruned_while_it_is_verified_is_sound() {
         let dir = memory();
         let log = open(dir.path());
         let mut writer = writer(&log);
-        for seq in 0..7 {
-            writer.append(&payload(seq, 20_000), 0).unwrap();
-        }
+        append(&mut writer, 0..7, 20_000);
         let mut once = false;
         let report = verify(dir.path(), |done, _| {
             if done >= moment && !once {
                 once = true;
-                for seq in 7..16 {
-                    writer.append(&payload(seq, 20_000), 0).unwrap();
-                }
+                append(&mut writer, 7..16, 20_000);
                 log.prune(&keep(1), false).unwrap();
             }
         });
@@ -265,9 +253,7 @@ fn an_index_that_is_made_while_its_segment_is_pruned_does_not_stay() {
     let dir = memory();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..12 {
-        writer.append(&payload(seq, 20_000), 0).unwrap();
-    }
+    append(&mut writer, 0..12, 20_000);
     writer.settle();
     drop(writer);
     let first = segments(dir.path()).remove(0).with_extension("idx");
@@ -292,9 +278,7 @@ fn a_recovery_that_loses_pages_before_they_are_flushed_again_promises_nothing() 
         let dir = memory();
         let log = Chronicle::open(dir.path(), &Options { sync: SyncMode::None, ..options() }).unwrap();
         let mut first = writer(&log);
-        for seq in 0..11 {
-            first.append(&payload(seq, 20_000), 0).unwrap();
-        }
+        append(&mut first, 0..11, 20_000);
         drop(first);
         // A flush has failed.
         patch(&dir.path().join("control"), 268, |bytes| bytes[0] = 1);

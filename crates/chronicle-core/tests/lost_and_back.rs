@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chronicle_core::{Entry, ErrorKind, From, Reader, Result};
-use common::{drain, open, payload, segments, writer};
+use common::{append, drain, open, segments, writer};
 
 fn set_len(path: &Path, len: u64) {
     OpenOptions::new().write(true).open(path).unwrap().set_len(len).unwrap();
@@ -43,9 +43,7 @@ fn a_reader_that_comes_when_the_file_is_whole_again_reads_it() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..10 {
-        writer.append(&payload(seq, 1000), 0).unwrap();
-    }
+    append(&mut writer, 0..10, 1000);
     let segment = segments(dir.path()).remove(0);
     let bytes = fs::read(&segment).unwrap();
     let mut before = log.reader(From::Start).unwrap();

@@ -16,7 +16,7 @@ use chronicle_core::{
     BatchItem, Chronicle, Entry, Error, ErrorKind, From, MmapFile, Options, Reader, Retention, SyncMode,
     Writer,
 };
-use common::{Message, drain, open, options, payload, segments, writer};
+use common::{Message, append, drain, open, options, payload, segments, writer};
 
 /// Nothing waits so long but what nobody wakes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,9 +32,7 @@ fn log_of(count: u64) -> (tempfile::TempDir, Chronicle, Writer) {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..count {
-        writer.append(&payload(seq, 1000), 0).unwrap();
-    }
+    append(&mut writer, 0..count, 1000);
     (dir, log, writer)
 }
 

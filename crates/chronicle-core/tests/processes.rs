@@ -18,7 +18,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use chronicle_core::{Chronicle, Entry, ErrorKind, From, Reader};
-use common::child::{Acks, append_next, append_to, check, command, expected, job};
+use common::child::{Acks, append_next, append_to, check, command, expected, home, job};
 use common::{open, payload, read_all, writer};
 
 /// The type of the message after which readers stop.
@@ -40,11 +40,11 @@ fn a_child_does_its_job() {
             other => panic!("there is no job {other:?}"),
         };
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let log = open(dir.path());
     race(&log, 3);
     assert_eq!(log.next_seq().unwrap(), 3);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let log = open(dir.path());
     append_to(&log, &mut writer(&log), 2000, u64::MAX);
     writer(&log).append(&[], LAST).unwrap();
@@ -153,7 +153,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 #[test]
 fn readers_see_every_message_once_while_the_writer_is_killed_fifty_times() {
     const MESSAGES: u64 = 200_000;
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let (log, acks) = (open(dir.path()), Acks::of(dir.path()));
     let readers: Vec<Process> = (0..8).map(|_| Process::start("read", dir.path())).collect();
     let mut random = u64::from(std::process::id());
@@ -177,7 +177,7 @@ fn readers_see_every_message_once_while_the_writer_is_killed_fifty_times() {
 
 #[test]
 fn of_two_processes_that_race_for_the_lock_one_has_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let log = open(dir.path());
     let racers = [Process::start("race 500", dir.path()), Process::start("race 500", dir.path())];
     for racer in racers {
@@ -190,7 +190,7 @@ fn of_two_processes_that_race_for_the_lock_one_has_it() {
 
 #[test]
 fn a_stopped_writer_keeps_its_lock() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let (log, acks) = (open(dir.path()), Acks::of(dir.path()));
     let process = Process::start("write 100", dir.path());
     until("the writer does not get on", || acks.appended() >= 100);
@@ -208,7 +208,7 @@ fn a_stopped_writer_keeps_its_lock() {
 
 #[test]
 fn a_process_that_the_writer_has_spawned_does_not_hold_the_lock() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let (log, acks) = (open(dir.path()), Acks::of(dir.path()));
     let process = Process::start("hold", dir.path());
     until("the writer does not get on", || acks.appended() > 0);
@@ -240,7 +240,7 @@ fn forked(f: impl FnOnce() -> i32) -> i32 {
 
 #[test]
 fn a_forked_child_neither_writes_nor_flushes_nor_takes_the_lock_along() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let log = open(dir.path());
     let mut first = writer(&log);
     append_next(&mut first, 10).unwrap();
@@ -276,7 +276,7 @@ fn a_forked_child_neither_writes_nor_flushes_nor_takes_the_lock_along() {
 
 #[test]
 fn a_writer_that_is_dropped_leaves_no_lock_with_a_forked_child() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let log = open(dir.path());
     let first = writer(&log);
     // SAFETY: the child only sleeps until it is killed.
@@ -299,7 +299,7 @@ fn a_writer_that_is_dropped_leaves_no_lock_with_a_forked_child() {
 
 #[test]
 fn durability_ends_with_its_writer() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = home();
     let log = open(dir.path());
     let mut first = writer(&log);
     append_next(&mut first, 10).unwrap();

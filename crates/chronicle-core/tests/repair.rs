@@ -12,15 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chronicle_core::{ErrorKind, From, RepairReport, Severity, VerifyReport, repair, verify};
-use common::{drain, open, patch, payload, read_all, segments, snapshot, writer};
+use common::{append, drain, open, patch, payload, read_all, segments, snapshot, writer};
 
 fn log_of(count: u64) -> (tempfile::TempDir, Vec<PathBuf>) {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let mut writer = writer(&log);
-    for seq in 0..count {
-        writer.append(&payload(seq, 1000), 0).unwrap();
-    }
+    append(&mut writer, 0..count, 1000);
     writer.durability().sync().unwrap();
     let mut reader = log.named_reader("billing", From::Start).unwrap();
     drain(&mut reader).unwrap();

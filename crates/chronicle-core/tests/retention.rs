@@ -11,14 +11,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use chronicle_core::{Chronicle, Entry, ErrorKind, From, Options, Retention};
-use common::{drain, index_files, open, options, payload, read_all, segments, writer};
+use common::{append, drain, index_files, open, options, payload, read_all, segments, writer};
 
 fn rolled(dir: &Path) -> (Chronicle, usize) {
     let log = open(dir);
     let mut writer = writer(&log);
-    for seq in 0..500u64 {
-        writer.append(&payload(seq, 1000), 0).unwrap();
-    }
+    append(&mut writer, 0..500u64, 1000);
     drop(writer);
     let count = segments(dir).len();
     assert!(count >= 8);

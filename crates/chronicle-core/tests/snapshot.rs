@@ -14,7 +14,7 @@ use std::time::Duration;
 use chronicle_core::{
     BatchItem, Chronicle, ErrorKind, From, Options, Progress, Retention, SnapshotReport, Writer, verify,
 };
-use common::{drain, open, patch, payload, read_all, reboot, segments, snapshot, writer};
+use common::{append, drain, open, patch, payload, read_all, reboot, segments, snapshot, writer};
 
 fn take(log: &Chronicle, dir: &Path) -> SnapshotReport {
     log.snapshot(dir, &Progress::default()).unwrap()
@@ -95,9 +95,7 @@ fn an_empty_log_and_one_that_was_pruned_are_copied() {
     assert_eq!(writer(&open(&dir.path().join("empty"))).append(b"x", 0).unwrap(), 0);
 
     let mut source = writer(&log);
-    for seq in 0..20 {
-        source.append(&payload(seq, 20_000), 0).unwrap();
-    }
+    append(&mut source, 0..20, 20_000);
     let keep = Retention { keep_messages: Some(5), ..Retention::default() };
     let first = log.prune(&keep, false).unwrap().first_seq;
     let copy = dir.path().join("pruned");
@@ -142,9 +140,7 @@ fn before_a_recovery_it_ends_where_that_will_cut() {
     let dir = tempfile::tempdir().unwrap();
     let log = log_in(dir.path());
     let mut source = writer(&log);
-    for seq in 0..100 {
-        source.append(&payload(seq, 1000), 0).unwrap();
-    }
+    append(&mut source, 0..100, 1000);
     drop(source);
     let (path, offset) = common::find(log.path(), 90);
     patch(&path, offset + 64, |bytes| bytes[0] ^= 1);
@@ -163,9 +159,7 @@ fn before_a_recovery_it_gets_the_end_records_that_a_power_cut_took() {
     let dir = tempfile::tempdir().unwrap();
     let log = log_in(dir.path());
     let mut source = writer(&log);
-    for seq in 0..4 {
-        source.append(&payload(seq, 60_000), 0).unwrap();
-    }
+    append(&mut source, 0..4, 60_000);
     drop(source);
     let all = read_all(&log).unwrap();
     // Nothing is durable, and END of the second segment was not written back before those behind it were.
@@ -187,9 +181,7 @@ fn a_log_whose_end_cannot_be_is_refused_rather_than_looked_at_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let log = log_in(dir.path());
     let mut source = writer(&log);
-    for seq in 0..4 {
-        source.append(&payload(seq, 60_000), 0).unwrap();
-    }
+    append(&mut source, 0..4, 60_000);
     let keep = Retention { keep_messages: Some(1), ..Retention::default() };
     assert!(log.prune(&keep, false).unwrap().first_seq > 1);
     // One more than the last published seq, and below all that is left.
@@ -206,9 +198,7 @@ fn what_fails_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = log_in(dir.path());
     let mut source = writer(&log);
-    for seq in 0..100 {
-        source.append(&payload(seq, 1000), 0).unwrap();
-    }
+    append(&mut source, 0..100, 1000);
     let copy = dir.path().join("copy");
     let kind = || log.snapshot(&copy, &Progress::default()).unwrap_err().kind();
 

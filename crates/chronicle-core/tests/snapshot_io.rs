@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chronicle_core::fault::{self, Call, Recorder};
 use chronicle_core::{Chronicle, ErrorKind, Progress, Retention, verify};
-use common::{memory, open, payload, read_all, writer};
+use common::{append, memory, open, patch, payload, read_all, segments, writer};
 
 /// A recorder hears the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -40,9 +40,7 @@ impl Drop for Recording {
 fn log_in(parent: &Path) -> Chronicle {
     let log = open(&parent.join("log"));
     let mut writer = writer(&log);
-    for seq in 0..150 {
-        writer.append(&payload(seq, 2000), 0).unwrap();
-    }
+    append(&mut writer, 0..150, 2000);
     writer.settle();
     drop(writer);
     log.set_reader("billing", 3).unwrap();
@@ -142,9 +140,7 @@ fn what_comes_between_its_steps_leaves_it_a_whole_prefix() {
         let goes_on = log.clone();
         let act = move || {
             let mut writer = writer(&goes_on);
-            for seq in 150..300 {
-                writer.append(&payload(seq, 2000), 0).unwrap();
-            }
+            append(&mut writer, 150..300, 2000);
             if pruned {
                 let keep = Retention { keep_messages: Some(1), keep_unread: false, ..Retention::default() };
                 goes_on.prune(&keep, false).unwrap();
@@ -226,7 +222,7 @@ impl Recorder for Durable {
                 let path = seen.made[&file.0].clone();
                 seen.dirty.remove(&path);
             }
-            Call::Write { file } | Call::Allocate { file, .. } => {
+            Call::Write { file } | Call::Copy { file } | Call::Allocate { file, .. } => {
                 let path = seen.made[&file.0].clone();
                 seen.dirty.insert(path);
             }
@@ -256,4 +252,43 @@ fn a_snapshot_gets_its_name_when_all_of_it_is_durable() {
     left.retain(|path| *path != dir.path() && !path.ends_with("control.tmp"));
     assert!(left.is_empty(), "{left:?}");
     assert!(!seen.dirty.contains(dir.path()), "its name is durable");
+}
+
+/// The numbers of the files whose blocks may be shared with another file's.
+#[derive(Default)]
+struct Shared(Mutex<HashSet<u64>>);
+
+impl Recorder for Shared {
+    fn before(&self, _call: &Call<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn after(&self, call: &Call<'_>, _done: bool) {
+        if let Call::Copy { file } = call {
+            self.0.lock().unwrap().insert(file.0);
+        }
+    }
+}
+
+#[test]
+fn blocks_are_not_shared_once_a_flush_has_failed() {
+    let _alone = alone();
+    for failed in [0, 1] {
+        let dir = memory();
+        let path = log_in(dir.path()).path().to_owned();
+        patch(&path.join("control"), 268, |bytes| bytes[0] = failed);
+        let log = open(&path);
+        assert_eq!(log.stats().unwrap().flush_failed, failed == 1);
+        let shared = Arc::new(Shared::default());
+        let recording = record(Arc::clone(&shared) as Arc<dyn Recorder>);
+        let copy = dir.path().join("copy");
+        log.snapshot(&copy, &Progress::default()).unwrap();
+        drop(recording);
+        let (mut segments, shared) = (segments(&copy), shared.0.lock().unwrap());
+        assert!(segments.len() > 3);
+        segments.retain(|path| shared.contains(&std::fs::metadata(path).unwrap().ino()));
+        assert_eq!(segments.is_empty(), failed == 1, "{segments:?}");
+        assert!(verify(&copy, |_, _| ()).unwrap().problems.is_empty());
+        assert_eq!(read_all(&open(&copy)).unwrap(), read_all(&log).unwrap());
+    }
 }

@@ -174,12 +174,22 @@ fn install() -> io::Result<()> {
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel gives a valid `info`. Its address is one only where the kernel speaks of an access, and not where
     // another process has sent the signal.
-    let (by_access, address) = unsafe { ((*info).si_code > 0, (*info).si_addr().addr()) };
+    let (by_access, address) = unsafe { (is_access((*info).si_code), (*info).si_addr().addr()) };
     if by_access && replace(address) {
         return;
     }
     // SAFETY: as it was called itself.
     unsafe { pass_on(signal, info, context, by_access) }
+}
+
+/// Whether the kernel speaks of an access that cannot go on. Memory that was found bad without one is not lost yet: a page of a file
+/// is read again from the disk.
+fn is_access(code: c_int) -> bool {
+    #[cfg(target_os = "linux")]
+    if code == libc::BUS_MCEERR_AO {
+        return false;
+    }
+    code > 0
 }
 
 /// Puts zeros in the place of a lost page of ours. False where the page is not ours.

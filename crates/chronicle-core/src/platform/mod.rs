@@ -78,16 +78,46 @@ pub(crate) fn create_dir(dir: &Path, _mode: u32) -> io::Result<()> {
     std::fs::create_dir_all(dir)
 }
 
-/// Makes the entries of `dir` survive a power cut.
+/// A directory that is held open, so that its names can be made durable when no descriptor is left.
+#[derive(Debug)]
+pub(crate) struct OpenDir(#[cfg(unix)] File);
+
 #[cfg(unix)]
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+impl OpenDir {
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        Ok(Self(File::open(dir)?))
+    }
+
+    /// Makes its entries survive a power cut.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
 }
 
 /// Windows has no call for this; NTFS journals its directories.
 #[cfg(windows)]
-pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
-    Ok(())
+impl OpenDir {
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere a file is opened")]
+    pub(crate) fn open(_dir: &Path) -> io::Result<Self> {
+        Ok(Self())
+    }
+
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "elsewhere a file is flushed")]
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the process or the system has as many files open as it may.
+#[cfg(unix)]
+pub(crate) fn no_descriptor(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+#[cfg(windows)]
+pub(crate) fn no_descriptor(error: &io::Error) -> bool {
+    const TOO_MANY_OPEN_FILES: i32 = 4;
+    error.raw_os_error() == Some(TOO_MANY_OPEN_FILES)
 }
 
 /// Device and file number: what tells whether two descriptors are one file.

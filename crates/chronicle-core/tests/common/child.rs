@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use chronicle_core::{BatchItem, Chronicle, Writer};
+use tempfile::TempDir;
 
 use super::{Message, payload};
 
@@ -23,6 +24,23 @@ pub fn command(entry: &str, job: &str, dir: &Path) -> Command {
 /// The job and the directory that this process was started for.
 pub fn job() -> Option<(String, PathBuf)> {
     Some((std::env::var(JOB).ok()?, std::env::var_os(DIR)?.into()))
+}
+
+/// The place of a log whose [`Acks`] lie beside it, in a directory that goes with the value.
+pub struct Home {
+    path: PathBuf,
+    _root: TempDir,
+}
+
+impl Home {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+pub fn home() -> Home {
+    let root = tempfile::tempdir().unwrap();
+    Home { path: root.path().join("log"), _root: root }
 }
 
 /// Two numbers that survive the process: every seq below them was acknowledged, or acknowledged as durable.

@@ -9,6 +9,7 @@
 #[cfg(unix)]
 pub mod child;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +69,13 @@ pub fn read_all(log: &Chronicle) -> Result<Vec<Message>> {
 
 pub fn payloads(messages: &[Message]) -> Vec<&[u8]> {
     messages.iter().map(|m| m.payload.as_slice()).collect()
+}
+
+/// Appends the messages with these seqs, each with a payload of `len` bytes.
+pub fn append(writer: &mut Writer, seqs: Range<u64>, len: usize) {
+    for seq in seqs {
+        assert_eq!(writer.append(&payload(seq, len), 0).unwrap(), seq);
+    }
 }
 
 /// Bytes that differ from message to message.

@@ -99,6 +99,7 @@ impl Disk {
             Call::Sync { file } => self.flush(file, 0, usize::MAX),
             Call::Flush { file, offset, len } => self.flush(file, offset, offset + len),
             Call::Write { .. }
+            | Call::Copy { .. }
             | Call::Allocate { .. }
             | Call::Zero { .. }
             | Call::FillHoles { .. }
