@@ -1,6 +1,5 @@
 //! Opening and creating a chronicle, and what its handles share.
 
-use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use crate::directory::Directory;
 use crate::end;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
+use crate::known::Known;
 use crate::mapped::Mapped;
 use crate::named::ReaderInfo;
 use crate::observer::{Event, Observer};
@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) control: Control,
     pub(crate) options: Options,
     mapped: Mutex<Mapped>,
+    pub(crate) known: Mutex<Known>,
     pub(crate) recovery: Mutex<Option<RecoveryReport>>,
     /// Where the log ends as long as no writer has recovered it, and the number of openings when that was found.
     end: Mutex<Option<((u32, u64), u64)>>,
@@ -120,6 +121,7 @@ impl Chronicle {
                 control,
                 options: options.clone(),
                 mapped: Mutex::default(),
+                known: Mutex::default(),
                 recovery: Mutex::default(),
                 end: Mutex::default(),
                 prune_failure: Mutex::default(),
@@ -182,16 +184,15 @@ impl Chronicle {
     /// As [`next_seq`](Self::next_seq).
     pub fn stats(&self) -> Result<Stats> {
         let inner = &self.inner;
-        let bases = inner.bases()?;
-        let bytes = bases.iter().filter_map(|&base| fs::metadata(inner.directory.segment(base)).ok());
+        let (segments, bytes) = inner.count()?;
         let path = inner.directory.path();
         let identity = &inner.control.identity;
         Ok(Stats {
             first_seq: inner.first_seq()?,
             next_seq: inner.next_seq()?,
             durable_seq: inner.control.durable(),
-            segments: bases.len() as u64,
-            bytes: bytes.map(|metadata| platform::disk_bytes(&metadata)).sum(),
+            segments,
+            bytes,
             segment_bytes: inner.options.segment_bytes.unwrap_or(identity.segment_bytes),
             epoch: inner.control.epoch(),
             writer_pid: inner.control.writer_pid().filter(|&pid| platform::process_runs(pid)),

@@ -12,6 +12,9 @@ use crate::record::{self, Place, Record};
 use crate::run::{self, Entry};
 use crate::segment::Segment;
 
+/// Going on into one segment that was not known takes about as long as listing so many.
+const LISTED_A_STEP: usize = 100;
+
 /// A place in a mapped segment, and the first seq and time that are wanted.
 #[derive(Debug)]
 pub(crate) struct Cursor {
@@ -65,33 +68,100 @@ impl Found {
 impl Cursor {
     /// A cursor that starts at `seq`, in the segment that holds it or will hold it.
     pub(crate) fn at(inner: &Inner, seq: u64) -> Result<Self> {
-        let bases = inner.readable_bases()?;
-        let start = seq.min(inner.readable_end());
-        let behind = bases.partition_point(|&base| base <= start);
-        if behind == 0 {
-            return Err(gap(inner, seq, bases[0]));
-        }
-        let mut cursor = Self::start_of(inner, bases[behind - 1])?;
-        cursor.place = index::seek(&inner.directory, &cursor.segment, |mark| mark.seq <= start);
-        cursor.min_seq = seq;
-        Ok(cursor)
+        Self::seek(inner, |bases| {
+            let start = seq.min(inner.readable_end());
+            let behind = bases.partition_point(|&base| base <= start);
+            if behind == 0 {
+                return Err(gap(inner, seq, bases[0]));
+            }
+            let mut cursor = Self::start_of(inner, bases[behind - 1])?;
+            cursor.place = index::seek(&inner.directory, &cursor.segment, |mark| mark.seq <= start);
+            cursor.min_seq = seq;
+            Ok(cursor)
+        })
     }
 
     /// A cursor in the last segment before which no message is as late as `timestamp_ns`.
     pub(crate) fn at_time(inner: &Inner, timestamp_ns: u64) -> Result<Self> {
-        let bases = inner.readable_bases()?;
-        let end = inner.readable_end();
-        let (mut low, mut high) = (0, bases.len());
-        while high - low > 1 {
-            let middle = usize::midpoint(low, high);
-            let earlier = inner.segment(bases[middle])?.header.previous_timestamp_ns < timestamp_ns;
-            if earlier { low = middle } else { high = middle }
+        Self::seek(inner, |bases| {
+            let end = inner.readable_end();
+            let (mut low, mut high) = (0, bases.len());
+            while high - low > 1 {
+                let middle = usize::midpoint(low, high);
+                let earlier = inner.segment(bases[middle])?.header.previous_timestamp_ns < timestamp_ns;
+                if earlier { low = middle } else { high = middle }
+            }
+            let mut cursor = Self::start_of(inner, bases[low])?;
+            let before = |mark: &Mark| mark.timestamp_ns < timestamp_ns && mark.seq < end;
+            cursor.place = index::seek(&inner.directory, &cursor.segment, before);
+            cursor.min_timestamp_ns = timestamp_ns;
+            Ok(cursor)
+        })
+    }
+
+    /// Finds a place among the segments that are known, or else among those that are listed.
+    fn seek(inner: &Inner, find: impl Fn(&[u64]) -> Result<Self>) -> Result<Self> {
+        if let Some(known) = inner.known_bases()?
+            && let Ok(cursor) = find(&known)
+            && let Some(cursor) = cursor.past_known(inner, &known)
+        {
+            return Ok(cursor);
         }
-        let mut cursor = Self::start_of(inner, bases[low])?;
-        let before = |mark: &Mark| mark.timestamp_ns < timestamp_ns && mark.seq < end;
-        cursor.place = index::seek(&inner.directory, &cursor.segment, before);
-        cursor.min_timestamp_ns = timestamp_ns;
-        Ok(cursor)
+        find(&inner.listed_bases()?)
+    }
+
+    /// The first seq of the last segment, found by going on from what is known. None where that is not certain.
+    pub(crate) fn last_of(inner: &Inner, known: &[u64]) -> Option<u64> {
+        let mut cursor = Self::start_of(inner, *known.last()?).ok()?;
+        cursor.place = index::seek(&inner.directory, &cursor.segment, |_| true);
+        cursor.min_seq = u64::MAX;
+        let Self { segment, place, .. } = cursor.past_known(inner, known)?;
+        let open = matches!(record::read(&segment, &place), Ok(Record::Unpublished));
+        let base = segment.header.base_seq;
+        // A roll that was not finished has named the next segment and ended none.
+        let alone = place.seq == base || !inner.directory.segment(place.seq).exists();
+        (open && alone).then_some(base)
+    }
+
+    /// Goes on from the last segment that is known to the one that holds what is wanted. None where that takes longer than a list.
+    fn past_known(mut self, inner: &Inner, known: &[u64]) -> Option<Self> {
+        if known.last() != Some(&self.segment.header.base_seq) {
+            return Some(self);
+        }
+        for _ in 0..=known.len() / LISTED_A_STEP {
+            let base = self.segment.header.base_seq;
+            // An empty segment that has ended makes room for a larger one of its name.
+            if !self.ends_before_wanted() || self.place.seq == base {
+                return Some(self);
+            }
+            // What is wrong with the next segment is told to who reads there.
+            let Ok(segment) = inner.segment(self.place.seq) else { return Some(self) };
+            if !segment.start().follows(&self.place) {
+                return Some(self);
+            }
+            inner.follow(base, self.place.seq);
+            let unwanted_before =
+                |mark: &Mark| mark.seq <= self.min_seq || mark.timestamp_ns < self.min_timestamp_ns;
+            self.place = index::seek(&inner.directory, &segment, unwanted_before);
+            self.segment = segment;
+        }
+        None
+    }
+
+    /// Walks to the first message that is wanted, as far as nothing is wrong. Whether the segment ends before it.
+    fn ends_before_wanted(&mut self) -> bool {
+        loop {
+            match record::read(&self.segment, &self.place) {
+                Ok(Record::Message(header)) if !self.wants(&header) => self.place = self.place.after(&header),
+                Ok(Record::End) => return true,
+                Ok(Record::Message(_) | Record::Unpublished) | Err(_) => return false,
+            }
+        }
+    }
+
+    #[inline]
+    fn wants(&self, header: &MessageHeader) -> bool {
+        header.seq >= self.min_seq && header.timestamp_ns >= self.min_timestamp_ns
     }
 
     /// A cursor at the first record of the segment that starts at `base`.
@@ -124,7 +194,7 @@ impl Cursor {
             }
             match record::read(&self.segment, &self.place)? {
                 Record::Message(header) => {
-                    if header.seq >= self.min_seq && header.timestamp_ns >= self.min_timestamp_ns {
+                    if self.wants(&header) {
                         return Ok(Some(header));
                     }
                     self.place = self.place.after(&header);
@@ -208,6 +278,7 @@ impl Cursor {
         if !next.place.follows(&self.place) {
             return Err(record::older(&next.segment));
         }
+        inner.follow(self.segment.header.base_seq, self.place.seq);
         self.go_on_at(next);
         Ok(true)
     }
@@ -235,12 +306,8 @@ impl Cursor {
         let target = self.place.seq;
         let mut segment = Arc::clone(&self.segment);
         if target == segment.header.base_seq {
-            let bases = inner.bases()?;
-            let before = bases.partition_point(|&base| base < target);
-            if before == 0 || target <= inner.first_seq()? {
-                return Ok(false);
-            }
-            segment = inner.segment(bases[before - 1])?;
+            let Some(before) = Self::segment_before(inner, target)? else { return Ok(false) };
+            segment = before;
         }
         let mut place = index::seek(&inner.directory, &segment, |mark| mark.seq < target);
         let mut found = std::mem::take(&mut self.behind);
@@ -250,6 +317,13 @@ impl Cursor {
                     found.push(Found::new(place.offset, &header));
                     place = place.after(&header);
                 }
+                // Not there when the segments were listed, and put back since.
+                Record::End
+                    if target == self.segment.header.base_seq
+                        && inner.list(Inner::bases)?.contains(&place.seq) =>
+                {
+                    return self.look_back(inner);
+                }
                 Record::End => return Err(inner.missing(place.seq)),
                 Record::Unpublished => return Err(record::vanished(&segment, &place)),
             }
@@ -257,6 +331,23 @@ impl Cursor {
         // Only now: an error must come again, and not be stepped over.
         (self.segment, self.behind) = (segment, found);
         Ok(true)
+    }
+
+    /// The segment before the one that starts at `base`. None where the log begins.
+    fn segment_before(inner: &Inner, base: u64) -> Result<Option<Arc<Segment>>> {
+        if base <= inner.first_seq()? {
+            return Ok(None);
+        }
+        // Known side by side, nothing lies between them.
+        if let Some(known) = inner.known_bases()?
+            && let Ok(index @ 1..) = known.binary_search(&base)
+            && let Ok(before) = inner.segment(known[index - 1])
+        {
+            return Ok(Some(before));
+        }
+        let bases = inner.bases()?;
+        let before = bases.partition_point(|&listed| listed < base);
+        if before == 0 { Ok(None) } else { inner.segment(bases[before - 1]).map(Some) }
     }
 
     /// Gives a message back that [`step_back`](Self::step_back) has found and nobody has taken.

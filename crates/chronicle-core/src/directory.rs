@@ -231,12 +231,17 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
 
 /// Opens an existing regular file for reading, or for reading and writing.
 pub(crate) fn open_regular(path: &Path, write: bool) -> Result<File> {
+    open_measured(path, write).map(|(file, _)| file)
+}
+
+/// The same, with the file's length.
+pub(crate) fn open_measured(path: &Path, write: bool) -> Result<(File, u64)> {
     let mut options = OpenOptions::new();
     options.read(true).write(write);
     platform::never_follow(&mut options);
     let file = options.open(path).map_err(|e| refuse(path, &e))?;
     let metadata = file.metadata().map_err(|e| Error::io("look at the file", path, &e))?;
-    if metadata.is_file() { Ok(file) } else { Err(not_a_file(path)) }
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(not_a_file(path)) }
 }
 
 /// Creates a file that does not exist yet, with exactly `mode`.

@@ -33,6 +33,7 @@ pub mod fault;
 mod fault;
 mod header;
 mod index;
+mod known;
 mod layout;
 mod lock;
 mod mapped;

@@ -7,7 +7,7 @@ use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::MAX_SEQ;
 use crate::platform;
-use crate::position::{self, Position};
+use crate::position::{self, Position, Stored};
 use crate::reader::{From, Reader};
 
 /// A named reader as others see it.
@@ -78,8 +78,7 @@ impl Chronicle {
         let head = inner.next_seq()?;
         let mut readers = Vec::new();
         for name in inner.directory.reader_names()? {
-            let id = &inner.control.identity.chronicle_id;
-            let (next_seq, pid, failure) = match position::read(&inner.directory, &name, id) {
+            let (next_seq, pid, failure) = match inner.position(&name) {
                 Ok(stored) => (stored.next_seq, stored.pid, None),
                 // Removed since the names were listed.
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
@@ -157,6 +156,17 @@ impl Reader {
     #[must_use]
     pub fn moved_back_from(&self) -> Option<u64> {
         self.moved_back_from
+    }
+}
+
+impl Inner {
+    /// The position of a named reader.
+    pub(crate) fn position(&self, name: &str) -> Result<Stored> {
+        let id = &self.control.identity.chronicle_id;
+        // What a read sees there of what others have stored is up to each network file system.
+        let glanced =
+            if self.options.allow_network_fs { None } else { position::glance(&self.directory, name, id) };
+        glanced.map_or_else(|| position::read(&self.directory, name, id), Ok)
     }
 }
 

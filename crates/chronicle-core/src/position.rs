@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 
 use crate::checksum::crc32;
-use crate::directory::{Directory, create_new, open_regular};
+use crate::directory::{Directory, create_new, open_measured, open_regular};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -130,7 +130,7 @@ impl Position {
         check_len(&file, &path)?;
         let region = Region::map_mut(&file, POSITION_LEN)
             .map_err(|e| Error::io("map the reader position", &path, &e))?;
-        check_identity(&region, &path, id, true)?;
+        check_mapped(&region, &path, id, true)?;
         let (generation, next_seq, newest) = newest(&region, &path)?;
         // Which slots an earlier handle has flushed is not known.
         platform::flush(&region, &file, 0, POSITION_LEN)
@@ -184,6 +184,20 @@ impl Drop for Position {
     }
 }
 
+/// Reads a position without using it and without mapping it, which takes several times as long. A copy that is not whole and right
+/// in all says nothing, and neither does a file system that may hold back what others have stored: [`read`] is asked then.
+pub(crate) fn glance(directory: &Directory, name: &str, id: &ChronicleId) -> Option<Stored> {
+    let path = directory.reader(name);
+    let (file, len) = open_measured(&path, false).ok()?;
+    let mut copy = [0; SLOTS[SLOTS.len() - 1] + slot::LEN];
+    if len < POSITION_LEN as u64 || !platform::read_mapped(&file, &mut copy).ok()? {
+        return None;
+    }
+    check_identity(&copy[..IDENTITY_LEN], &path, id, false).ok()?;
+    let pid = u32_at(&copy, HOLDER_PID);
+    slot::newest_seq(&copy).map(|next_seq| Stored { next_seq, pid: (pid != 0).then_some(pid) })
+}
+
 /// Reads a position without using it.
 pub(crate) fn read(directory: &Directory, name: &str, id: &ChronicleId) -> Result<Stored> {
     let path = directory.reader(name);
@@ -191,7 +205,7 @@ pub(crate) fn read(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
     check_len(&file, &path)?;
     let region =
         Region::map(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
-    check_identity(&region, &path, id, false)?;
+    check_mapped(&region, &path, id, false)?;
     let (_, next_seq, _) = newest(&region, &path)?;
     let pid = region.word32(HOLDER_PID).load(Ordering::Acquire);
     Ok(Stored { next_seq, pid: (pid != 0).then_some(pid) })
@@ -204,7 +218,7 @@ pub(crate) fn sync(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
     check_len(&file, &path)?;
     let region =
         Region::map_mut(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
-    check_identity(&region, &path, id, true)?;
+    check_mapped(&region, &path, id, true)?;
     let generation = slot::spare(&region, &path)?;
     let synced = disk::sync(&file).and_then(|()| region.check_flushed(&file));
     synced.map_err(|e| Error::io("sync the reader position", &path, &e))?;
@@ -269,16 +283,20 @@ fn check_len(file: &File, path: &Path) -> Result<()> {
     Err(Error::new(kind, message).at_path(path).at_offset(len))
 }
 
-fn check_identity(region: &Region, path: &Path, id: &ChronicleId, write: bool) -> Result<()> {
+fn check_mapped(region: &Region, path: &Path, id: &ChronicleId, write: bool) -> Result<()> {
     let mut bytes = [0; IDENTITY_LEN];
     region.copy_out(0, &mut bytes);
-    preamble::check_kind(&bytes, MAGIC, path)?;
-    if u32_at(&bytes, IDENTITY_CHECKSUM) != crc32(&bytes[..IDENTITY_CHECKSUM]) {
+    check_identity(&bytes, path, id, write)
+}
+
+fn check_identity(bytes: &[u8], path: &Path, id: &ChronicleId, write: bool) -> Result<()> {
+    preamble::check_kind(bytes, MAGIC, path)?;
+    if u32_at(bytes, IDENTITY_CHECKSUM) != crc32(&bytes[..IDENTITY_CHECKSUM]) {
         let message = "the header of the reader position has a wrong checksum";
         return Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(0));
     }
-    preamble::check_features(&bytes, write, path)?;
-    if preamble::id(&bytes) != *id {
+    preamble::check_features(bytes, write, path)?;
+    if preamble::id(bytes) != *id {
         let message = "the reader position belongs to another chronicle";
         return Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(0));
     }

@@ -1,6 +1,5 @@
 //! Giving old segments back: whole ones, oldest first, never the active one, and only when told what may go.
 
-use std::fs;
 use std::time::Duration;
 
 use crate::chronicle::{Chronicle, Inner};
@@ -10,7 +9,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::lock::FileLock;
 use crate::observer::Event;
-use crate::platform;
 use crate::position;
 use crate::segment::Segment;
 
@@ -53,7 +51,8 @@ pub struct PruneReport {
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     next_base: u64,
-    bytes: u64,
+    /// None where it is not there.
+    bytes: Option<u64>,
 }
 
 impl Chronicle {
@@ -167,20 +166,34 @@ fn remove_pruned(inner: &Inner, unread: Option<u64>) -> Result<()> {
 
 /// The segments that may go, oldest first. The last segment of all is not among them.
 fn candidates(inner: &Inner, retention: &Retention, unread: Option<u64>) -> Result<Vec<Candidate>> {
-    let bases = inner.bases()?;
+    let going = candidates_among(inner, &inner.all_bases()?, retention, unread)?;
+    if going.iter().all(|candidate| candidate.bytes.is_some()) {
+        return Ok(going);
+    }
+    // Pruned by another handle meanwhile, or removed by hand.
+    candidates_among(inner, &inner.list(Inner::bases)?, retention, unread)
+}
+
+fn candidates_among(
+    inner: &Inner,
+    bases: &[u64],
+    retention: &Retention,
+    unread: Option<u64>,
+) -> Result<Vec<Candidate>> {
     // Before a recovery the first segment that is left must be one that it keeps.
     let sound = inner.unrecovered_end()?.unwrap_or(u64::MAX);
-    let sizes: Vec<u64> = bases.iter().map(|&base| bytes_of(inner, base)).collect();
-    let (mut left, next_seq, now) = (sizes.iter().sum::<u64>(), inner.next_seq()?, clock::now_ns());
+    let (next_seq, now) = (inner.next_seq()?, clock::now_ns());
+    let mut left =
+        retention.keep_bytes.map(|_| bases.iter().filter_map(|&base| inner.disk_bytes(base)).sum::<u64>());
     let limited =
         retention.keep_bytes.is_some() || retention.keep_ns.is_some() || retention.keep_messages.is_some();
     let mut going = Vec::new();
-    for (pair, &bytes) in bases.windows(2).zip(&sizes) {
-        let next_base = pair[1];
+    for pair in bases.windows(2) {
+        let (base, next_base) = (pair[0], pair[1]);
         if unread.is_some_and(|position| next_base > position) || next_base >= sound {
             break;
         }
-        let too_many_bytes = retention.keep_bytes.is_some_and(|keep| left > keep);
+        let too_many_bytes = retention.keep_bytes.zip(left).is_some_and(|(keep, left)| left > keep);
         let too_many_messages =
             retention.keep_messages.is_some_and(|keep| next_seq.saturating_sub(next_base) >= keep);
         let read_by_all = !limited && unread.is_some();
@@ -189,8 +202,9 @@ fn candidates(inner: &Inner, retention: &Retention, unread: Option<u64>) -> Resu
         if !goes {
             break;
         }
+        let bytes = inner.disk_bytes(base);
         going.push(Candidate { next_base, bytes });
-        left -= bytes;
+        left = left.map(|left| left.saturating_sub(bytes.unwrap_or(0)));
     }
     Ok(going)
 }
@@ -205,7 +219,7 @@ fn too_old(inner: &Inner, retention: &Retention, next_base: u64, now: u64) -> Re
 fn lowest_position(inner: &Inner) -> Result<Option<u64>> {
     let mut lowest: Option<u64> = None;
     for name in inner.directory.reader_names()? {
-        match position::read(&inner.directory, &name, &inner.control.identity.chronicle_id) {
+        match inner.position(&name) {
             Ok(stored) => lowest = Some(lowest.map_or(stored.next_seq, |seq| seq.min(stored.next_seq))),
             // Removed since the names were listed.
             Err(e) if e.kind() == ErrorKind::NotFound => {}
@@ -215,14 +229,10 @@ fn lowest_position(inner: &Inner) -> Result<Option<u64>> {
     Ok(lowest)
 }
 
-fn bytes_of(inner: &Inner, base: u64) -> u64 {
-    fs::metadata(inner.directory.segment(base)).map_or(0, |metadata| platform::disk_bytes(&metadata))
-}
-
 fn report(inner: &Inner, going: &[Candidate], first_seq: Option<u64>) -> Result<PruneReport> {
     Ok(PruneReport {
         segments: going.len() as u64,
-        bytes: going.iter().map(|candidate| candidate.bytes).sum(),
+        bytes: going.iter().filter_map(|candidate| candidate.bytes).sum(),
         first_seq: first_seq.map_or_else(|| inner.first_seq(), Ok)?,
     })
 }

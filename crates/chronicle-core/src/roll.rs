@@ -65,6 +65,7 @@ impl Writer {
         publish_end(&self.active, &self.place);
         fault::point("roll.ended");
         self.check_pages()?;
+        self.inner.follow(old.header.base_seq, place.seq);
         self.inner.observer.tell(|| Event::Rolled { base_seq: place.seq, bytes: next.end() });
         let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64, place.seq, Vec::new()));
         self.durability.follow(Arc::clone(&active));

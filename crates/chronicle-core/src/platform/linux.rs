@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
@@ -57,6 +58,12 @@ fn range(file: &File, flags: FallocateFlags, offset: u64, len: u64) -> Result<()
             other => return other,
         }
     }
+}
+
+/// Copies the first bytes of a file that other processes have mapped and store to: reads and mappings share the page cache. False
+/// where a read may not see what was stored.
+pub(crate) fn read_mapped(file: &File, bytes: &mut [u8]) -> io::Result<bool> {
+    file.read_exact_at(bytes, 0).map(|()| true)
 }
 
 /// The kernel's random boot id, as in `/proc/sys/kernel/random/boot_id`.

@@ -36,6 +36,12 @@ pub(crate) fn punch(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Not every system lets a read see what was stored to a mapping.
+#[expect(clippy::unnecessary_wraps, reason = "the Linux twin can fail")]
+pub(crate) fn read_mapped(_file: &File, _bytes: &mut [u8]) -> io::Result<bool> {
+    Ok(false)
+}
+
 /// Unknown: recovery then trusts the durable point alone, as after a power cut.
 pub(crate) fn boot_id() -> BootId {
     [0; 16]

@@ -41,6 +41,12 @@ pub(super) fn whole(bytes: &[u8]) -> Option<(u64, u64)> {
         .then_some((generation, next_seq))
 }
 
+/// The seq of the newest slot that is whole in a copy of the file. None where the file itself has to be looked at.
+pub(super) fn newest_seq(copy: &[u8]) -> Option<u64> {
+    let slots = SLOTS.iter().filter_map(|&at| whole(&copy[at..at + LEN]));
+    slots.max().filter(|newest| newest.0 <= MAX_GENERATION).map(|(_, next_seq)| next_seq)
+}
+
 /// The generation, the seq and the number of the newest slot that is whole.
 pub(super) fn newest(region: &Region, path: &Path) -> Result<Found> {
     let words = Words::of(region);

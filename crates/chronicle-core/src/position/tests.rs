@@ -155,3 +155,45 @@ fn a_prune_relies_on_what_a_holder_stored_that_was_killed_before_it_left() {
     sync(&directory, "billing", &[5; 16]).unwrap();
     assert_eq!(open(&directory).unwrap().next_seq(), 4);
 }
+
+#[test]
+fn a_glance_says_what_a_look_does_or_nothing() {
+    let (_dir, directory) = directory();
+    let glance = || super::glance(&directory, "billing", &[5; 16]);
+    assert_eq!(glance(), None);
+    let mut position = open(&directory).unwrap();
+    let sees = glance().is_some();
+    assert_eq!(sees, cfg!(all(target_os = "linux", not(chronicle_portable))));
+    for seq in 4..12 {
+        position.store(seq).unwrap();
+        assert_eq!(glance().filter(|_| sees), read(&directory, "billing", &[5; 16]).ok().filter(|_| sees));
+        assert!(glance().is_none_or(|stored| stored.next_seq == seq && stored.pid.is_some()));
+    }
+    drop(position);
+    assert_eq!(super::glance(&directory, "billing", &[6; 16]), None);
+    let path = directory.reader("billing");
+    let good = fs::read(&path).unwrap();
+    for at in [0, 8, 12, IDENTITY_CHECKSUM] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x80;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(glance(), None, "byte {at}");
+    }
+    for at in SLOTS {
+        let mut bytes = good.clone();
+        // A seq that nobody stored, under the checksum of another.
+        bytes[at + 8] ^= 0x40;
+        fs::write(&path, &bytes).unwrap();
+        let looked = read(&directory, "billing", &[5; 16]).unwrap();
+        assert!(glance().is_none_or(|glanced| glanced == looked));
+    }
+    let mut bytes = good.clone();
+    bytes[512..].fill(0);
+    for refused in [&bytes[..], &good[..POSITION_LEN - 1], &good[..100], &[]] {
+        fs::write(&path, refused).unwrap();
+        assert_eq!(glance(), None);
+    }
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_eq!(glance(), None);
+}

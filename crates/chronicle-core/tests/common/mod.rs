@@ -133,7 +133,10 @@ pub fn reboot(dir: &Path) {
 pub fn records(path: &Path) -> Vec<(u64, MessageHeader)> {
     let bytes = std::fs::read(path).unwrap();
     let (mut offset, mut records) = (4096, Vec::new());
-    while let Some(Ok(header)) = bytes[offset..].first_chunk().map(MessageHeader::from_bytes) {
+    // A power cut may leave the name of a segment that was pruned, and none of its bytes.
+    while let Some(Ok(header)) =
+        bytes.get(offset..).and_then(<[u8]>::first_chunk).map(MessageHeader::from_bytes)
+    {
         if !header.is_valid() {
             break;
         }
