@@ -87,7 +87,7 @@ export class Chronicle<T = Uint8Array, I = Accepted<T>> extends Upkeep<Message<T
       namedReader: (name: string, newFrom: NativeFrom, durableOnly: boolean) =>
         this.#ask((log) => log.namedReader(name, newFrom, durableOnly)),
     }
-    this.#waiting = new Waiting((notify) => opened.waiter(notify))
+    this.#waiting = new Waiting((notify, periodMs) => opened.waiter(notify, periodMs))
     this.#events = new Events(path, opened)
   }
 

@@ -17,7 +17,7 @@ export interface VerifyReport {
   payloadBytes: number
   /** The first seq that is left. */
   firstSeq: number
-  /** The seq behind the last message that was read. */
+  /** The seq behind the last message that was read, or that a prune removed meanwhile. */
   nextSeq: number
   /** Named readers whose position was read. */
   readers: number
@@ -63,7 +63,8 @@ export interface RepairReport {
 }
 
 /**
- * Reads everything in a chronicle and changes nothing. Runs on another thread, beside readers and a writer.
+ * Reads everything in a chronicle and changes nothing. Runs on another thread, beside readers and a writer: what is appended after
+ * it has begun may be left out.
  *
  * @param dir - The path, or a `file:` URL, of the directory.
  * @throws {@link ChronicleError} (as a rejection) only when there is no chronicle or its `control` file is damaged: all else

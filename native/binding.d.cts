@@ -40,8 +40,11 @@ export declare class NativeChronicle {
   snapshot(dir: string, progress: NativeProgress): Promise<NativeSnapshotReport | Error>
   /** Calls `tell` in a later turn with each roll, prune and flush of this opening. The first function stays. */
   observe(tell: (arg: NativeEvent) => void): void
-  /** Starts a thread that calls `notify` when there may be new messages. It keeps no process alive. */
-  waiter(notify: () => void): NativeWaiter
+  /**
+   * Starts a thread that calls `notify` when there may be new messages, and looks by itself every `period_ms`. It keeps no
+   * process alive.
+   */
+  waiter(notify: () => void, periodMs: number): NativeWaiter
   /** Closes this and all that it handed out. */
   close(): void
 }

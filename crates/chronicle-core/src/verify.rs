@@ -31,7 +31,7 @@ pub struct VerifyReport {
     pub payload_bytes: u64,
     /// The first seq that is left.
     pub first_seq: u64,
-    /// The seq behind the last message that was read.
+    /// The seq behind the last message that was read, or that a prune removed meanwhile.
     pub next_seq: u64,
     /// Named readers whose position was read.
     pub readers: u64,
@@ -72,7 +72,7 @@ impl VerifyReport {
 }
 
 /// Reads every byte that counts of the chronicle in `dir`, and changes nothing. `progress` is called with the segments done and
-/// the segments in all.
+/// the segments in all. Beside a writer it reads what was there when it began, and may leave out segments that have come since.
 ///
 /// # Errors
 /// Only when there is no chronicle to read or its `control` file is damaged: all else stands in the report.
@@ -135,6 +135,13 @@ fn examine(dir: &Path, watch: &Progress, mut progress: impl FnMut(u64, u64)) -> 
             let pruned = left > bases[index - 1] && before.is_none_or(|place| place.seq < left);
             before = before.filter(|_| !pruned);
             let from = if pruned { left } else { before.map_or(u64::MAX, |place| place.seq) };
+            if pruned {
+                report.next_seq = left;
+            }
+            // Beside a writer that is faster, what comes after the beginning has no end.
+            if from >= promised && goes_on(inner, from) {
+                break;
+            }
             bases.extend(inner.directory.segments()?.into_iter().filter(|&base| base >= from));
             if let (Some(place), true) = (before, index == bases.len()) {
                 report.note(Severity::Unfinished, inner.missing(place.seq));
@@ -149,6 +156,11 @@ fn examine(dir: &Path, watch: &Progress, mut progress: impl FnMut(u64, u64)) -> 
     check_readers(inner, &mut report)?;
     inner.control.check_whole()?;
     Ok(report)
+}
+
+/// Whether a segment starts at `seq`, or did before a prune.
+fn goes_on(inner: &Inner, seq: u64) -> bool {
+    inner.directory.segment(seq).exists() || inner.control.first_seq() > seq
 }
 
 /// The length of the segment files that are there.

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chronicle_core::{Chronicle, ErrorKind, Options, SyncMode, Writer};
-use common::{append, options, writer};
+use common::{BOOTS_ARE_KNOWN, append, options, writer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The limit is the whole process's: one test at a time.
@@ -62,6 +62,10 @@ fn what_an_earlier_writer_left_is_flushed_when_there_is_one_again() {
     let synced = writer.durability().sync();
     let appended = writer.append(b"goes on", 0);
     drop(taken);
+    if !BOOTS_ARE_KNOWN {
+        assert_eq!((synced.unwrap(), appended.unwrap()), (10, 10));
+        return;
+    }
     let error = synced.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert_eq!(appended.unwrap(), 10);
@@ -95,6 +99,10 @@ fn a_message_that_was_to_be_durable_at_once_fails_for_good() {
     let taken = take_all();
     let appended = writer.append(b"visible", 0);
     drop(taken);
+    if !BOOTS_ARE_KNOWN {
+        assert_eq!(appended.unwrap(), 10);
+        return;
+    }
     assert_eq!(appended.unwrap_err().kind(), ErrorKind::Poisoned);
     assert_eq!(writer.append(b"no", 0).unwrap_err().kind(), ErrorKind::Poisoned);
 }

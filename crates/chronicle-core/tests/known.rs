@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use chronicle_core::{Chronicle, Entry, ErrorKind, From, Retention, Writer};
-use common::{memory, open, patch, payload, reboot, records, segments, writer};
+use common::{BOOTS_ARE_KNOWN, memory, open, patch, payload, reboot, records, segments, writer};
 
 /// Two of them fill a segment.
 const HALF: usize = 30_000;
@@ -139,7 +139,9 @@ fn what_a_recovery_cuts_is_not_known_any_more() {
         append(&mut writer, 7, HALF);
     }
     // Recovered in this boot, so that what was listed is known.
-    drop(writer(&log));
+    if BOOTS_ARE_KNOWN {
+        drop(writer(&log));
+    }
     agrees(&log, dir.path());
     let third = segments(dir.path())[2].clone();
     let torn = records(&third)[1].0;

@@ -13,6 +13,7 @@ mod simulator;
 use std::process::{Command, Stdio};
 
 use chronicle_core::{Chronicle, ErrorKind, Options};
+use common::BOOTS_ARE_KNOWN;
 
 const PLANT: &str = "CHRONICLE_PLANT";
 /// With so many images each fault is found, whatever its seeds are.
@@ -69,8 +70,7 @@ fn every_planted_fault_is_found() {
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
     };
     assert!(passes("none"), "the simulator fails without a fault");
-    let boots_are_known = cfg!(all(target_os = "linux", not(chronicle_portable)));
-    let in_one_boot = if boots_are_known { FAULTS_IN_ONE_BOOT } else { &[] };
+    let in_one_boot = if BOOTS_ARE_KNOWN { FAULTS_IN_ONE_BOOT } else { &[] };
     let missed: Vec<&&str> = FAULTS.iter().chain(in_one_boot).filter(|fault| passes(fault)).collect();
     assert!(missed.is_empty(), "not found: {missed:?}");
 }

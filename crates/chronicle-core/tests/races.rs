@@ -8,10 +8,10 @@
 mod common;
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chronicle_core::{ErrorKind, From, Retention, repair, verify};
+use chronicle_core::{Chronicle, ErrorKind, From, Retention, VerifyReport, Writer, repair, verify};
 use common::{drain, open, patch, read_all, reboot, segments, writer};
 
 /// Messages that fill a segment each.
@@ -123,27 +123,63 @@ fn a_log_that_is_written_meanwhile_is_sound() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let appender = std::sync::Mutex::new(writer(&log));
-    // Where verifying is slow, a log that grows without bound is never verified to its end.
-    let wanted = AtomicU32::new(0);
     let append = || {
-        if wanted.load(Ordering::Relaxed) > 0 {
-            wanted.fetch_sub(1, Ordering::Relaxed);
-            let mut writer = appender.lock().unwrap();
-            for _ in 0..50 {
-                writer.append(&[7; 900], 0).unwrap();
-            }
+        let mut writer = appender.lock().unwrap();
+        for _ in 0..50 {
+            writer.append(&[7; 900], 0).unwrap();
         }
+        drop(writer);
         std::thread::sleep(Duration::from_micros(100));
     };
     beside(append, || {
         for _ in 0..40 {
-            wanted.store(20, Ordering::Relaxed);
             let report = verify(dir.path(), |_, _| ()).unwrap();
             assert!(report.problems.is_empty(), "{:?}", report.problems);
+            // Each look takes longer than the one before where verifying is slower than appending.
+            log.prune(&keep(1000), false).unwrap();
         }
     });
 }
 
+/// Verifies a log beside `step`, which is done once before each segment that is read.
+fn verified_beside(mut step: impl FnMut(&Chronicle, &mut Writer)) -> VerifyReport {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    for _ in 0..3 {
+        writer.append(&LARGE, 0).unwrap();
+    }
+    let mut steps = 0;
+    verify(dir.path(), |_, _| {
+        steps += 1;
+        assert!(steps < 20, "the end is never reached");
+        step(&log, &mut writer);
+    })
+    .unwrap()
+}
+
+#[test]
+fn verifying_ends_beside_a_writer_that_is_faster() {
+    let report = verified_beside(|_, writer| {
+        for _ in 0..2 {
+            writer.append(&LARGE, 0).unwrap();
+        }
+    });
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert!(report.messages >= 3 && report.next_seq == report.messages, "{report:?}");
+}
+
+#[test]
+fn verifying_ends_where_all_is_pruned_before_it_is_read() {
+    let report = verified_beside(|log, writer| {
+        for _ in 0..2 {
+            writer.append(&LARGE, 0).unwrap();
+        }
+        log.prune(&keep(0), false).unwrap();
+    });
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert!(report.messages == 0 && report.next_seq > 3, "{report:?}");
+}
 #[test]
 fn a_position_is_read_while_it_is_committed() {
     let dir = tempfile::tempdir().unwrap();

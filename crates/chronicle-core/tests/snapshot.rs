@@ -14,7 +14,9 @@ use std::time::Duration;
 use chronicle_core::{
     BatchItem, Chronicle, ErrorKind, From, Options, Progress, Retention, SnapshotReport, Writer, verify,
 };
-use common::{append, drain, open, patch, payload, read_all, reboot, segments, snapshot, writer};
+use common::{
+    BOOTS_ARE_KNOWN, append, drain, open, patch, payload, read_all, reboot, segments, snapshot, writer,
+};
 
 fn take(log: &Chronicle, dir: &Path) -> SnapshotReport {
     log.snapshot(dir, &Progress::default()).unwrap()
@@ -80,7 +82,7 @@ fn a_snapshot_holds_what_is_published_and_goes_on_by_itself() {
     }
     drop(other);
     let stats = copied.stats().unwrap();
-    assert!(stats.recovery.unwrap().same_boot == cfg!(all(target_os = "linux", not(chronicle_portable))));
+    assert_eq!(stats.recovery.unwrap().same_boot, BOOTS_ARE_KNOWN);
     assert_eq!(stats.epoch, epoch + 1);
     assert!(verify(&copy, |_, _| ()).unwrap().problems.is_empty());
     assert!(snapshot(log.path()) == before, "the log and its copy share nothing");

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use chronicle_core::{Chronicle, From, Reader};
 use napi::Env;
@@ -195,11 +196,18 @@ impl NativeChronicle {
         raise(&env, self.chronicle.with(|chronicle| event::observe(chronicle, &tell)))
     }
 
-    /// Starts a thread that calls `notify` when there may be new messages. It keeps no process alive.
+    /// Starts a thread that calls `notify` when there may be new messages, and looks by itself every `period_ms`. It keeps no
+    /// process alive.
     #[napi(catch_unwind)]
-    pub fn waiter(&self, env: Env, notify: Function<'_, (), ()>) -> napi::Result<NativeWaiter> {
+    pub fn waiter(
+        &self,
+        env: Env,
+        notify: Function<'_, (), ()>,
+        period_ms: u32,
+    ) -> napi::Result<NativeWaiter> {
+        let period = Duration::from_millis(period_ms.into());
         let handle = self.chronicle.with(|chronicle| Ok(chronicle.wait_handle()));
-        raise(&env, handle.and_then(|handle| NativeWaiter::start(env, handle, &notify)))
+        raise(&env, handle.and_then(|handle| NativeWaiter::start(env, handle, &notify, period)))
     }
 
     /// Closes this and all that it handed out.

@@ -17,9 +17,6 @@ use napi_derive::napi;
 
 use crate::failure::Failure;
 
-/// A sleep ends after this time even without a message: what a lost wake-up would cost at most.
-const PERIOD: Duration = Duration::from_secs(1);
-
 /// Weak, so that a waiting thread keeps no process alive; one call at a time says all there is to say.
 type Notify = ThreadsafeFunction<(), (), (), Status, false, true, 1>;
 
@@ -34,6 +31,8 @@ struct Shared {
     order: Mutex<Order>,
     changed: Condvar,
     handle: WaitHandle,
+    /// A sleep ends after this time even without a message.
+    period: Duration,
 }
 
 impl Shared {
@@ -65,7 +64,7 @@ impl Shared {
     fn run(&self, notify: &Notify) {
         while let Some(ticket) = self.next_ticket() {
             // What has not changed is no reason to wake the JavaScript thread.
-            while !self.handle.wait(ticket, PERIOD) {}
+            while !self.handle.wait(ticket, self.period) {}
             self.give(Order::Rest);
             if notify.call((), ThreadsafeFunctionCallMode::NonBlocking) == Status::Closing {
                 return;
@@ -101,14 +100,20 @@ pub struct NativeWaiter {
 }
 
 impl NativeWaiter {
-    pub fn start(env: Env, handle: WaitHandle, notify: &Function<'_, (), ()>) -> Result<Self, Failure> {
+    pub fn start(
+        env: Env,
+        handle: WaitHandle,
+        notify: &Function<'_, (), ()>,
+        period: Duration,
+    ) -> Result<Self, Failure> {
         let notify: Notify = notify
             .build_threadsafe_function::<()>()
             .weak::<true>()
             .callee_handled::<false>()
             .max_queue_size::<1>()
             .build()?;
-        let shared = Arc::new(Shared { order: Mutex::new(Order::Rest), changed: Condvar::new(), handle });
+        let shared =
+            Arc::new(Shared { order: Mutex::new(Order::Rest), changed: Condvar::new(), handle, period });
         let worker = Arc::clone(&shared);
         let join = Builder::new()
             .name("chronicle-wait".to_owned())

@@ -17,6 +17,9 @@ use chronicle_core::{
     Chronicle, Entry, From, HEADER_LEN, MessageHeader, Options, Reader, Result, SyncMode, Writer,
 };
 
+/// Whether a log can tell that it was recovered in this boot. Where it cannot, each opening for writing flushes what it finds.
+pub const BOOTS_ARE_KNOWN: bool = cfg!(all(target_os = "linux", not(chronicle_portable)));
+
 /// A message as a test sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
