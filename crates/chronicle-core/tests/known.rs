@@ -9,6 +9,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use chronicle_core::{Chronicle, Entry, ErrorKind, From, Retention, Writer};
 use common::{memory, open, patch, payload, reboot, records, segments, writer};
@@ -17,6 +18,8 @@ use common::{memory, open, patch, payload, reboot, records, segments, writer};
 const HALF: usize = 30_000;
 /// One fills a segment.
 const WHOLE: usize = 60_000;
+/// One gets a segment of its own size.
+const LARGE: usize = 100_000;
 
 fn append(writer: &mut Writer, count: u64, len: usize) {
     for _ in 0..count {
@@ -26,7 +29,7 @@ fn append(writer: &mut Writer, count: u64, len: usize) {
 
 /// The first message from there on: its seq and time.
 fn first(log: &Chronicle, from: From) -> (u64, u64) {
-    let (mut slab, mut entries) = (vec![0; WHOLE], [Entry::default(); 1]);
+    let (mut slab, mut entries) = (vec![0; LARGE], [Entry::default(); 1]);
     let run = log.reader(from).unwrap().poll(&mut slab, &mut entries).unwrap();
     assert_eq!((run.count, run.need), (1, 0), "{from:?}");
     let length = entries[0].length as usize;
@@ -37,7 +40,7 @@ fn first(log: &Chronicle, from: From) -> (u64, u64) {
 /// The seqs of all messages, the last one first.
 fn backward(log: &Chronicle) -> Vec<u64> {
     let mut reader = log.reader(From::End).unwrap();
-    let (mut slab, mut entries, mut seqs) = (vec![0; WHOLE], [Entry::default(); 1], Vec::new());
+    let (mut slab, mut entries, mut seqs) = (vec![0; LARGE], [Entry::default(); 1], Vec::new());
     while reader.poll_back(&mut slab, &mut entries).unwrap().count > 0 {
         seqs.push(entries[0].seq);
     }
@@ -175,6 +178,45 @@ fn a_segment_that_is_removed_by_hand_is_missing() {
     fs::remove_file(&paths[0]).unwrap();
     assert_eq!(log.reader(From::Seq(9)).unwrap_err().kind(), ErrorKind::MissingSegment);
     assert_eq!(log.stats().unwrap_err().kind(), ErrorKind::MissingSegment);
+}
+
+#[test]
+fn a_walk_backward_goes_through_the_segment_that_took_the_place_of_an_empty_one() {
+    let dir = memory();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    append(&mut writer, 2, HALF);
+    // Rolls, and leaves the new segment empty.
+    drop(writer.claim(HALF).unwrap());
+    let mut waits = log.reader(From::End).unwrap();
+    assert!(!waits.wait(Duration::ZERO).unwrap());
+    append(&mut writer, 1, LARGE);
+    append(&mut writer, 2, WHOLE);
+    assert_eq!(backward(&log), [4, 3, 2, 1, 0]);
+    agrees(&log, dir.path());
+    assert!(waits.wait(Duration::ZERO).unwrap());
+}
+
+#[test]
+fn a_segment_in_which_nothing_is_left_ends_a_walk_backward() {
+    let dir = memory();
+    let log = open(dir.path());
+    append(&mut writer(&log), 6, HALF);
+    let paths = segments(dir.path());
+    let (first, second) = (fs::read(&paths[0]).unwrap(), &paths[1]);
+    let end = records(&paths[0])[2].0 as usize;
+    let mut bytes = fs::read(second).unwrap();
+    bytes[4096..4160].copy_from_slice(&first[end..end + 64]);
+    fs::write(second, bytes).unwrap();
+    let mut reader = log.reader(From::End).unwrap();
+    let (mut slab, mut entries) = (vec![0; HALF], [Entry::default(); 1]);
+    for _ in 0..2 {
+        assert_eq!(reader.poll_back(&mut slab, &mut entries).unwrap().count, 1);
+    }
+    for _ in 0..2 {
+        let error = reader.poll_back(&mut slab, &mut entries).unwrap_err();
+        assert_eq!((error.kind(), error.seq(), error.path()), (ErrorKind::Corrupt, Some(2), Some(&**second)));
+    }
 }
 
 #[cfg(unix)]
