@@ -111,6 +111,11 @@ fn the_own_writer_is_followed_among_many_segments() {
     counts(&log, dir.path());
 }
 
+/// The first seq of a segment, as its name says.
+fn base_of(path: &Path) -> u64 {
+    path.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+}
+
 #[test]
 fn what_another_handle_prunes_is_a_gap() {
     let dir = memory();
@@ -119,12 +124,17 @@ fn what_another_handle_prunes_is_a_gap() {
     agrees(&log, dir.path());
     for keep in [12, 11, 5, 1] {
         let retention = Retention { keep_messages: Some(keep), ..Retention::default() };
+        let oldest = segments(dir.path()).remove(0);
+        let bytes = fs::read(&oldest).unwrap();
         assert!(other.prune(&retention, false).unwrap().segments > 0);
-        for seq in [0, 20 - keep - 1] {
+        // As a prune leaves it that is killed before it removes.
+        fs::write(&oldest, bytes).unwrap();
+        for seq in [0, base_of(&oldest), 20 - keep - 1] {
             let error = log.reader(From::Seq(seq)).unwrap_err();
             assert_eq!((error.kind(), error.first()), (ErrorKind::Gap, Some(20 - keep)));
         }
         assert_eq!(first(&log, From::Time(0)).0, 20 - keep);
+        fs::remove_file(&oldest).unwrap();
         agrees(&log, dir.path());
     }
     append(&mut writer(&other), 20, WHOLE);
@@ -154,6 +164,30 @@ fn what_a_recovery_cuts_is_not_known_any_more() {
     // The seqs at which segments start are others now, and some are the same.
     append(&mut writer, 6, WHOLE);
     agrees(&log, dir.path());
+}
+
+#[test]
+fn what_a_recovery_cuts_is_not_counted() {
+    let dir = memory();
+    let log = open(dir.path());
+    {
+        let mut writer = writer(&log);
+        append(&mut writer, 3, HALF);
+        writer.durability().sync().unwrap();
+        append(&mut writer, 517, HALF);
+    }
+    drop(writer(&log));
+    counts(&log, dir.path());
+    let second = segments(dir.path())[1].clone();
+    let torn = records(&second)[1].0;
+    reboot(dir.path());
+    patch(&second, torn, |bytes| bytes[..64].fill(0));
+    let other = open(dir.path());
+    let mut writer = writer(&other);
+    assert_eq!(writer.next_seq(), 3);
+    // Where a segment started, one starts again, and others do between them.
+    append(&mut writer, 520, WHOLE);
+    counts(&log, dir.path());
 }
 
 #[test]
