@@ -261,8 +261,11 @@ test('why the prune of a roll fails is told, and the next one tries again', asyn
   rmSync(index, { recursive: true })
   appendPayloads(log, COUNT, COUNT + 1000)
   while (log.stats().pruneFailure !== undefined) await pause(5)
+  // Its helper thread may be at another prune.
+  log.close()
   t.false(bases(log.path).includes(0))
-  t.is(checkPayloads(t, log, log.firstSeq), COUNT + 1000)
+  const left = opened(t, log.path, { readOnly: true })
+  t.is(checkPayloads(t, left, left.firstSeq), COUNT + 1000)
 })
 
 test('a backward read that has come to its end meets no gap, whatever is pruned then', (t) => {

@@ -99,7 +99,13 @@ impl State {
         let Self { disk, dice, promises, cuts, .. } = self;
         let images = 1 + dice.below(3);
         for _ in 0..images {
-            let image = if dice.percent(15) { disk.killed() } else { disk.cut(dice) };
+            let image = if dice.percent(15) {
+                // The appender may have gone on since the last look, beside the helper thread of `everyMs`.
+                disk.look();
+                disk.killed()
+            } else {
+                disk.cut(dice)
+            };
             let claimed = disk.claimed(LOG);
             cuts.push(Cut { when: when.to_owned(), image, promises: promises.clone(), claimed });
         }
