@@ -320,12 +320,13 @@ impl Cursor {
                 // Not there when the segments were listed, and put back since.
                 Record::End
                     if target == self.segment.header.base_seq
+                        && place.seq > segment.header.base_seq
                         && inner.list(Inner::bases)?.contains(&place.seq) =>
                 {
                     return self.look_back(inner);
                 }
-                Record::End => return Err(inner.missing(place.seq)),
-                Record::Unpublished => return Err(record::vanished(&segment, &place)),
+                Record::End if place.seq > segment.header.base_seq => return Err(inner.missing(place.seq)),
+                Record::Unpublished | Record::End => return Err(record::vanished(&segment, &place)),
             }
         }
         // Only now: an error must come again, and not be stepped over.

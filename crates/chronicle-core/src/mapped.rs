@@ -29,7 +29,7 @@ impl Mapped {
     ) -> Result<Arc<Segment>> {
         self.recent.retain(|segment| segment.header.base_seq >= first_seq);
         if let Some(segment) = self.known.get(&base).and_then(Weak::upgrade)
-            && (!self.is_kept_alone(&segment) || has_its_name(&segment))
+            && has_its_name(&segment)
             // The file may have its pages again.
             && !segment.region.broken()
         {
@@ -56,14 +56,10 @@ impl Mapped {
         self.known.remove(&base);
         self.recent.retain(|segment| segment.header.base_seq != base);
     }
-
-    /// Whether no reader is in the segment: the caller's share and the kept one are all.
-    fn is_kept_alone(&self, segment: &Arc<Segment>) -> bool {
-        Arc::strong_count(segment) == 2 && self.recent.iter().any(|kept| Arc::ptr_eq(kept, segment))
-    }
 }
 
-/// Whether the file that is mapped still has its name. Nobody holds a segment that was set aside but by keeping it here.
+/// Whether the file that is mapped still has its name. A reader may stand for long in one that is pruned or set aside, or in an empty
+/// one that a larger one has replaced.
 fn has_its_name(segment: &Segment) -> bool {
     fs::symlink_metadata(&segment.path).is_ok_and(|metadata| {
         Some(platform::file_id(&metadata)) == segment.file_id && metadata.len() == segment.end()

@@ -211,19 +211,19 @@ pub(crate) fn read(directory: &Directory, name: &str, id: &ChronicleId) -> Resul
     Ok(Stored { next_seq, pid: (pid != 0).then_some(pid) })
 }
 
-/// Makes the position that is stored now survive a power cut, whoever uses it and whatever is stored then.
-pub(crate) fn sync(directory: &Directory, name: &str, id: &ChronicleId) -> Result<()> {
+/// Makes the position that is stored now survive a power cut, whoever uses it and whatever is stored then. Returns its seq.
+pub(crate) fn sync(directory: &Directory, name: &str, id: &ChronicleId) -> Result<u64> {
     let path = directory.reader(name);
     let file = open_regular(&path, true)?;
     check_len(&file, &path)?;
     let region =
         Region::map_mut(&file, POSITION_LEN).map_err(|e| Error::io("map the reader position", &path, &e))?;
     check_mapped(&region, &path, id, true)?;
-    let generation = slot::spare(&region, &path)?;
+    let (generation, next_seq, _) = slot::spare(&region, &path)?;
     let synced = disk::sync(&file).and_then(|()| region.check_flushed(&file));
     synced.map_err(|e| Error::io("sync the reader position", &path, &e))?;
     Words::of(&region).synced(generation);
-    Ok(())
+    Ok(next_seq)
 }
 
 /// Whether the file has the name still. Removed or replaced between opening and locking, nobody else would meet its lock.

@@ -90,15 +90,15 @@ pub(crate) fn prune(inner: &Inner, retention: &Retention, wait: Duration) -> Res
     let unread_before = unread(inner, retention)?;
     let mut going = candidates(inner, retention, unread_before)?;
     if let Some(last) = going.last() {
-        if retention.keep_unread {
-            sync_positions(inner)?;
-        }
+        let synced = if retention.keep_unread { sync_positions(inner)? } else { None };
         keep(inner, last.next_base)?;
         // The intent stands before positions are looked at again: a reader that stores its position later sees the gap.
         let before = inner.control.first_seq();
         inner.control.set_first_seq(last.next_base);
         let looked = unread(inner, retention);
         let position = looked.as_ref().map_or(Some(0), |position| *position);
+        // A reader that was moved back and has come here again since may be moved back by a power cut.
+        let position = position.into_iter().chain(synced).min();
         going.retain(|candidate| position.is_none_or(|position| candidate.next_base <= position));
         let left = going.last().map_or(before, |last| last.next_base);
         keep(inner, left)?;
@@ -125,16 +125,17 @@ fn unread(inner: &Inner, retention: &Retention) -> Result<Option<u64>> {
     if retention.keep_unread { lowest_position(inner) } else { Ok(None) }
 }
 
-/// Makes the positions durable by which segments go: a power cut must not move a reader back to what is gone.
-fn sync_positions(inner: &Inner) -> Result<()> {
+/// Makes the positions durable by which segments go: a power cut must not move a reader back to what is gone. Returns the lowest.
+fn sync_positions(inner: &Inner) -> Result<Option<u64>> {
+    let mut lowest: Option<u64> = None;
     for name in inner.directory.reader_names()? {
         match position::sync(&inner.directory, &name, &inner.control.identity.chronicle_id) {
             // Removed since the names were listed.
             Err(e) if e.kind() == ErrorKind::NotFound => {}
-            synced => synced?,
+            synced => lowest = Some(lowest.unwrap_or(u64::MAX).min(synced?)),
         }
     }
-    Ok(())
+    Ok(lowest)
 }
 
 /// Makes sure that the first segment that is left is good, and that no power cut can take its header or its name. Before the word

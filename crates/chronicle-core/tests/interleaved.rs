@@ -5,15 +5,16 @@
 mod common;
 
 use std::cell::Cell;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use chronicle_core::fault::{self, Call, FileId, Recorder};
-use chronicle_core::{Chronicle, ErrorKind, From, Options, Retention, SyncMode, verify};
+use chronicle_core::{Chronicle, Entry, ErrorKind, From, Options, Retention, SyncMode, verify};
 use common::{append, memory, open, options, patch, payload, segments, writer};
 
 /// One recorder at a time, for the whole process.
@@ -55,6 +56,16 @@ impl Recorder for Hooked {
 
 /// The hook is gone with the value, also when a test fails.
 struct Watch(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+
+/// Told of this thread alone: other tests may run.
+fn watch_here(hook: impl Fn(&str, Option<&Call<'_>>) + Send + Sync + 'static) -> Watch {
+    let here = std::thread::current().id();
+    watch(move |step, call| {
+        if std::thread::current().id() == here {
+            hook(step, call);
+        }
+    })
+}
 
 fn watch(hook: impl Fn(&str, Option<&Call<'_>>) + Send + Sync + 'static) -> Watch {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,6 +192,83 @@ fn a_new_reader_starts_behind_what_was_pruned_meanwhile() {
     drop(watch);
     assert!(reader.next_seq() > 0);
     assert_eq!(reader.next_seq(), log.first_seq().unwrap());
+}
+
+#[test]
+fn a_reader_that_was_moved_back_is_not_seen_ahead_while_it_commits() {
+    let dir = memory();
+    // So that positions are looked at where they are mapped.
+    let log = Chronicle::open(dir.path(), &Options { allow_network_fs: true, ..options() }).unwrap();
+    append(&mut writer(&log), 0..50, 100);
+    // The first slot says 40, and the second one, which is newer, 10.
+    for next_seq in [40, 40, 10] {
+        log.set_reader("moved", next_seq).unwrap();
+    }
+    let mut reader = log.named_reader("moved", From::Start).unwrap();
+    reader.poll(&mut vec![0; 4096], &mut vec![Entry::default(); 8]).unwrap();
+    let path = dir.path().join("readers/moved");
+    let (held, slots) = (Arc::new(Mutex::new(reader)), AtomicU64::new(0));
+    let reader = Arc::clone(&held);
+    let watch = watch_here(move |step, _| {
+        if step != "position.looked" {
+            return;
+        }
+        match slots.fetch_add(1, Ordering::SeqCst) {
+            // The first slot was looked at, and is stored to now. Then the second one is half stored while that is looked at.
+            0 => {
+                let mut reader = reader.lock().unwrap();
+                reader.commit(10).unwrap();
+                reader.flush_position().unwrap();
+                reader.commit(11).unwrap();
+                invert(&path, 1024 + 16);
+            }
+            1 => invert(&path, 1024 + 16),
+            _ => {}
+        }
+    });
+    let found = log.readers().unwrap();
+    drop((watch, held));
+    assert_eq!(found[0].next_seq, 12);
+}
+
+/// Inverts four bytes in place, as others have the file mapped.
+fn invert(path: &Path, at: u64) {
+    let (file, mut bytes) = (File::options().read(true).write(true).open(path).unwrap(), [0; 4]);
+    file.read_exact_at(&mut bytes, at).unwrap();
+    file.write_all_at(&bytes.map(|byte| !byte), at).unwrap();
+}
+
+#[test]
+fn a_prune_keeps_what_the_position_says_that_it_has_flushed() {
+    let dir = memory();
+    let log = open(dir.path());
+    append(&mut writer(&log), 0..24, 20_000);
+    for next_seq in [20, 20] {
+        log.set_reader("back and forth", next_seq).unwrap();
+    }
+    let (other, id) = (open(dir.path()), file_id(&dir.path().join("readers/back and forth")));
+    let (held, looked) = (Arc::new(Mutex::new(None)), AtomicBool::new(false));
+    let reader = Arc::clone(&held);
+    let watch = watch_here(move |step, call| {
+        // Behind the first look at positions, which maps none, and before one is flushed.
+        if step == "position.looked" && !looked.swap(true, Ordering::SeqCst) {
+            other.set_reader("back and forth", 4).unwrap();
+        }
+        let mut reader = reader.lock().unwrap();
+        if step == "after" && matches!(call, Some(Call::Sync { file }) if *file == id) && reader.is_none() {
+            let mut reads = other.named_reader("back and forth", From::Start).unwrap();
+            for _ in 4..20 {
+                let read = reads.poll(&mut vec![0; 20_000], &mut [Entry::default(); 1]);
+                assert_eq!(read.unwrap().count, 1);
+            }
+            // Not flushed: a power cut takes it.
+            reads.commit(19).unwrap();
+            *reader = Some(reads);
+        }
+    });
+    let pruned = log.prune(&Retention::default(), false).unwrap();
+    drop((watch, held));
+    assert!(pruned.first_seq <= 4, "{pruned:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use chronicle_core::{Chronicle, Entry, ErrorKind, From, Retention, Writer};
 use common::{BOOTS_ARE_KNOWN, memory, open, patch, payload, reboot, records, segments, writer};
@@ -17,6 +18,8 @@ use common::{BOOTS_ARE_KNOWN, memory, open, patch, payload, reboot, records, seg
 const HALF: usize = 30_000;
 /// One fills a segment.
 const WHOLE: usize = 60_000;
+/// One gets a segment of its own size.
+const LARGE: usize = 100_000;
 
 fn append(writer: &mut Writer, count: u64, len: usize) {
     for _ in 0..count {
@@ -26,7 +29,7 @@ fn append(writer: &mut Writer, count: u64, len: usize) {
 
 /// The first message from there on: its seq and time.
 fn first(log: &Chronicle, from: From) -> (u64, u64) {
-    let (mut slab, mut entries) = (vec![0; WHOLE], [Entry::default(); 1]);
+    let (mut slab, mut entries) = (vec![0; LARGE], [Entry::default(); 1]);
     let run = log.reader(from).unwrap().poll(&mut slab, &mut entries).unwrap();
     assert_eq!((run.count, run.need), (1, 0), "{from:?}");
     let length = entries[0].length as usize;
@@ -37,7 +40,7 @@ fn first(log: &Chronicle, from: From) -> (u64, u64) {
 /// The seqs of all messages, the last one first.
 fn backward(log: &Chronicle) -> Vec<u64> {
     let mut reader = log.reader(From::End).unwrap();
-    let (mut slab, mut entries, mut seqs) = (vec![0; WHOLE], [Entry::default(); 1], Vec::new());
+    let (mut slab, mut entries, mut seqs) = (vec![0; LARGE], [Entry::default(); 1], Vec::new());
     while reader.poll_back(&mut slab, &mut entries).unwrap().count > 0 {
         seqs.push(entries[0].seq);
     }
@@ -108,6 +111,11 @@ fn the_own_writer_is_followed_among_many_segments() {
     counts(&log, dir.path());
 }
 
+/// The first seq of a segment, as its name says.
+fn base_of(path: &Path) -> u64 {
+    path.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+}
+
 #[test]
 fn what_another_handle_prunes_is_a_gap() {
     let dir = memory();
@@ -116,12 +124,17 @@ fn what_another_handle_prunes_is_a_gap() {
     agrees(&log, dir.path());
     for keep in [12, 11, 5, 1] {
         let retention = Retention { keep_messages: Some(keep), ..Retention::default() };
+        let oldest = segments(dir.path()).remove(0);
+        let bytes = fs::read(&oldest).unwrap();
         assert!(other.prune(&retention, false).unwrap().segments > 0);
-        for seq in [0, 20 - keep - 1] {
+        // As a prune leaves it that is killed before it removes.
+        fs::write(&oldest, bytes).unwrap();
+        for seq in [0, base_of(&oldest), 20 - keep - 1] {
             let error = log.reader(From::Seq(seq)).unwrap_err();
             assert_eq!((error.kind(), error.first()), (ErrorKind::Gap, Some(20 - keep)));
         }
         assert_eq!(first(&log, From::Time(0)).0, 20 - keep);
+        fs::remove_file(&oldest).unwrap();
         agrees(&log, dir.path());
     }
     append(&mut writer(&other), 20, WHOLE);
@@ -156,6 +169,30 @@ fn what_a_recovery_cuts_is_not_known_any_more() {
 }
 
 #[test]
+fn what_a_recovery_cuts_is_not_counted() {
+    let dir = memory();
+    let log = open(dir.path());
+    {
+        let mut writer = writer(&log);
+        append(&mut writer, 3, HALF);
+        writer.durability().sync().unwrap();
+        append(&mut writer, 517, HALF);
+    }
+    drop(writer(&log));
+    counts(&log, dir.path());
+    let second = segments(dir.path())[1].clone();
+    let torn = records(&second)[1].0;
+    reboot(dir.path());
+    patch(&second, torn, |bytes| bytes[..64].fill(0));
+    let other = open(dir.path());
+    let mut writer = writer(&other);
+    assert_eq!(writer.next_seq(), 3);
+    // Where a segment started, one starts again, up to the last; others do between them.
+    append(&mut writer, 516, WHOLE);
+    counts(&log, dir.path());
+}
+
+#[test]
 fn a_segment_that_is_removed_by_hand_is_missing() {
     let dir = memory();
     let log = open(dir.path());
@@ -177,6 +214,45 @@ fn a_segment_that_is_removed_by_hand_is_missing() {
     fs::remove_file(&paths[0]).unwrap();
     assert_eq!(log.reader(From::Seq(9)).unwrap_err().kind(), ErrorKind::MissingSegment);
     assert_eq!(log.stats().unwrap_err().kind(), ErrorKind::MissingSegment);
+}
+
+#[test]
+fn a_walk_backward_goes_through_the_segment_that_took_the_place_of_an_empty_one() {
+    let dir = memory();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    append(&mut writer, 2, HALF);
+    // Rolls, and leaves the new segment empty.
+    drop(writer.claim(HALF).unwrap());
+    let mut waits = log.reader(From::End).unwrap();
+    assert!(!waits.wait(Duration::ZERO).unwrap());
+    append(&mut writer, 1, LARGE);
+    append(&mut writer, 2, WHOLE);
+    assert_eq!(backward(&log), [4, 3, 2, 1, 0]);
+    agrees(&log, dir.path());
+    assert!(waits.wait(Duration::ZERO).unwrap());
+}
+
+#[test]
+fn a_segment_in_which_nothing_is_left_ends_a_walk_backward() {
+    let dir = memory();
+    let log = open(dir.path());
+    append(&mut writer(&log), 6, HALF);
+    let paths = segments(dir.path());
+    let (first, second) = (fs::read(&paths[0]).unwrap(), &paths[1]);
+    let end = records(&paths[0])[2].0 as usize;
+    let mut bytes = fs::read(second).unwrap();
+    bytes[4096..4160].copy_from_slice(&first[end..end + 64]);
+    fs::write(second, bytes).unwrap();
+    let mut reader = log.reader(From::End).unwrap();
+    let (mut slab, mut entries) = (vec![0; HALF], [Entry::default(); 1]);
+    for _ in 0..2 {
+        assert_eq!(reader.poll_back(&mut slab, &mut entries).unwrap().count, 1);
+    }
+    for _ in 0..2 {
+        let error = reader.poll_back(&mut slab, &mut entries).unwrap_err();
+        assert_eq!((error.kind(), error.seq(), error.path()), (ErrorKind::Corrupt, Some(2), Some(&**second)));
+    }
 }
 
 #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::words::{Found, Words};
+use super::words::{Found, Look, Words};
 use crate::checksum::crc32;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -16,7 +16,7 @@ pub(crate) const SLOTS: [usize; 4] = [512, 1024, 1536, 2048];
 pub(super) const GENERATION: usize = 0;
 pub(super) const NEXT_SEQ: usize = 8;
 pub(super) const CHECKSUM: usize = 16;
-pub(super) const LEN: usize = CHECKSUM + 4;
+pub(crate) const LEN: usize = CHECKSUM + 4;
 
 /// The highest generation that is believed: counting from there on does not come to an end.
 const MAX_GENERATION: u64 = 1 << 63;
@@ -41,18 +41,34 @@ pub(super) fn whole(bytes: &[u8]) -> Option<(u64, u64)> {
         .then_some((generation, next_seq))
 }
 
-/// The seq of the newest slot that is whole in a copy of the file. None where the file itself has to be looked at.
-pub(super) fn newest_seq(copy: &[u8]) -> Option<u64> {
-    let slots = SLOTS.iter().filter_map(|&at| whole(&copy[at..at + LEN]));
-    slots.max().filter(|newest| newest.0 <= MAX_GENERATION).map(|(_, next_seq)| next_seq)
+/// The newest slot that is whole.
+pub(crate) fn newest_in(look: &Look) -> Option<Found> {
+    let slots = look.iter().enumerate();
+    slots.filter_map(|(slot, bytes)| whole(bytes).map(|(generation, seq)| (generation, seq, slot))).max()
 }
 
-/// The generation, the seq and the number of the newest slot that is whole.
+/// Whether the newest slot of a look is as new as any that was whole before the look began: where none is half stored. A slot goes from
+/// one generation to a later one, so the one that was the newest would be found again, or a newer one in its place. Else the holder may have stored
+/// to a slot that was looked at already, and be storing to the one that was the newest.
+pub(crate) fn settled(look: &Look) -> bool {
+    look.iter().all(|bytes| *bytes == [0; LEN] || whole(bytes).is_some())
+}
+
+/// The seq of the newest slot that is whole in a copy of the file. None where the file itself has to be looked at.
+pub(super) fn newest_seq(copy: &[u8]) -> Option<u64> {
+    let look = SLOTS.map(|at| std::array::from_fn(|byte| copy[at + byte]));
+    let newest = newest_in(&look).filter(|newest| settled(&look) && newest.0 <= MAX_GENERATION);
+    newest.map(|(_, next_seq, _)| next_seq)
+}
+
+/// The generation, the seq and the number of the newest slot that is whole: of one that was when this was called, or later.
 pub(super) fn newest(region: &Region, path: &Path) -> Result<Found> {
-    let words = Words::of(region);
-    // The holder may spoil one slot while another is looked at: only what stays so is damage.
+    let (words, mut before) = (Words::of(region), None);
     for _ in 0..LOOKS {
-        match words.newest() {
+        let look = words.look();
+        // What a look finds as the one before it did was so in between: a holder that was killed leaves a slot half stored.
+        let sure = settled(&look) || before == Some(look);
+        match newest_in(&look).filter(|_| sure) {
             Some(newest) if newest.0 <= MAX_GENERATION => return Ok(newest),
             Some((generation, _, slot)) => {
                 let message = format!("no reader stores a position of generation {generation}");
@@ -60,25 +76,31 @@ pub(super) fn newest(region: &Region, path: &Path) -> Result<Found> {
                     .at_path(path)
                     .at_offset(SLOTS[slot] as u64));
             }
+            // The holder may spoil one slot while another is looked at: only what stays so is damage.
             None => std::thread::yield_now(),
         }
+        before = Some(look);
     }
     region.intact(path)?;
-    Err({
-        let message = "no slot of the reader position is whole";
-        Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64)
-    })
+    if before.is_some_and(|look| newest_in(&look).is_some()) {
+        return Err(changes(path));
+    }
+    let message = "no slot of the reader position is whole";
+    Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64))
 }
 
-/// Lets the holder keep the newest slot until another one is spared. Returns its generation.
-pub(super) fn spare(region: &Region, path: &Path) -> Result<u64> {
+/// Lets the holder keep the newest slot until another one is spared.
+pub(super) fn spare(region: &Region, path: &Path) -> Result<Found> {
     for _ in 0..LOOKS {
         let found = newest(region, path)?;
         if Words::of(region).spare(found) {
-            return Ok(found.0);
+            return Ok(found);
         }
         std::thread::yield_now();
     }
-    let message = "the reader position changes faster than it can be kept";
-    Err(Error::new(ErrorKind::Io, message).at_path(path))
+    Err(changes(path))
+}
+
+fn changes(path: &Path) -> Error {
+    Error::new(ErrorKind::Io, "the reader position changes faster than it can be kept").at_path(path)
 }

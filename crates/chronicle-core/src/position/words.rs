@@ -1,7 +1,7 @@
 //! The words of a position that the holder and a prune in another process share, and which slot may be stored to: not the newest,
 //! which the end of the process must leave, and not those that a power cut must leave.
 
-use super::slot::{CHECKSUM, GENERATION, LEN, NEXT_SEQ, SLOTS, slot_bytes, whole};
+use super::slot::{CHECKSUM, GENERATION, LEN, NEXT_SEQ, SLOTS, newest_in, slot_bytes, whole};
 use crate::header::u32_at;
 use crate::region::Region;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
@@ -15,6 +15,9 @@ const SYNCED: usize = 80;
 
 /// What a whole slot says: its generation, its seq, its number.
 pub(crate) type Found = (u64, u64, usize);
+
+/// The bytes of all slots, as they were found one after another.
+pub(crate) type Look = [[u8; LEN]; SLOTS.len()];
 
 /// The words of a slot.
 pub(crate) struct Slot<'a> {
@@ -34,11 +37,15 @@ pub(crate) struct Words<'a> {
 impl Slot<'_> {
     /// The generation and the seq, if the slot is whole.
     fn read(&self) -> Option<(u64, u64)> {
+        whole(&self.bytes())
+    }
+
+    fn bytes(&self) -> [u8; LEN] {
         let mut bytes = [0; LEN];
         bytes[CHECKSUM..].copy_from_slice(&self.checksum.load(Ordering::Acquire).to_le_bytes());
         bytes[GENERATION..NEXT_SEQ].copy_from_slice(&self.generation.load(Ordering::Acquire).to_le_bytes());
         bytes[NEXT_SEQ..CHECKSUM].copy_from_slice(&self.next_seq.load(Ordering::Acquire).to_le_bytes());
-        whole(&bytes)
+        bytes
     }
 }
 
@@ -53,10 +60,17 @@ impl<'a> Words<'a> {
         Self { stored: region.word32(STORED), spared, synced, slots }
     }
 
-    /// The newest slot that is whole. While the holder stores, a slot that was looked at may be spoilt and the next one be newer.
+    pub(crate) fn look(&self) -> Look {
+        self.slots.each_ref().map(|slot| {
+            let bytes = slot.bytes();
+            crate::fault::point("position.looked");
+            bytes
+        })
+    }
+
+    /// The newest slot that is whole. While the holder stores, an older one may be found: see [`settled`](super::slot::settled).
     pub(crate) fn newest(&self) -> Option<Found> {
-        let slots = self.slots.iter().enumerate();
-        slots.filter_map(|(slot, words)| words.read().map(|(generation, seq)| (generation, seq, slot))).max()
+        newest_in(&self.look())
     }
 
     /// A slot to store to, which no prune spares from here on, and the newest slot that is known to be flushed. For the holder alone.
