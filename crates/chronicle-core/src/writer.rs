@@ -56,6 +56,8 @@ impl Writer {
         let control = &inner.control;
         control.check_writable()?;
         let lock = WriterLock::acquire(&inner.directory, inner.options.mode, wait, || holder(inner))?;
+        // With the word that a killed writer left, a pid that lives says that the log was recovered.
+        control.set_live(0);
         control.set_writer_pid(std::process::id());
         let mut lock = Some(lock);
         let opened = recovery::recover(inner).and_then(|recovered| Self::start(inner, &mut lock, recovered));
