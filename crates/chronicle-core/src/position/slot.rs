@@ -21,8 +21,13 @@ pub(crate) const LEN: usize = CHECKSUM + 4;
 /// The highest generation that is believed: counting from there on does not come to an end.
 const MAX_GENERATION: u64 = 1 << 63;
 
-/// How often a position without a whole slot is looked at before it is believed to be damaged.
-const LOOKS: u32 = 1000;
+/// How often a position is looked at before it is believed to be damaged, or to change too fast. A holder that stores without a pause
+/// has a slot half stored most of the time; so many looks take some 10 ms.
+const LOOKS: u32 = 100_000;
+/// So many looks come between two turns for others.
+const LOOKS_A_TURN: u32 = 100;
+/// How often a prune tries to have a slot kept.
+const TRIES: u32 = 1000;
 
 pub(super) fn slot_bytes(generation: u64, next_seq: u64) -> [u8; LEN] {
     let mut bytes = [0; LEN];
@@ -64,7 +69,7 @@ pub(super) fn newest_seq(copy: &[u8]) -> Option<u64> {
 /// The generation, the seq and the number of the newest slot that is whole: of one that was when this was called, or later.
 pub(super) fn newest(region: &Region, path: &Path) -> Result<Found> {
     let (words, mut before) = (Words::of(region), None);
-    for _ in 0..LOOKS {
+    for turn in 1..=LOOKS {
         let look = words.look();
         // What a look finds as the one before it did was so in between: a holder that was killed leaves a slot half stored.
         let sure = settled(&look) || before == Some(look);
@@ -77,7 +82,8 @@ pub(super) fn newest(region: &Region, path: &Path) -> Result<Found> {
                     .at_offset(SLOTS[slot] as u64));
             }
             // The holder may spoil one slot while another is looked at: only what stays so is damage.
-            None => std::thread::yield_now(),
+            None if turn % LOOKS_A_TURN == 0 => std::thread::yield_now(),
+            None => std::hint::spin_loop(),
         }
         before = Some(look);
     }
@@ -89,11 +95,16 @@ pub(super) fn newest(region: &Region, path: &Path) -> Result<Found> {
     Err(Error::new(ErrorKind::Corrupt, message).at_path(path).at_offset(SLOTS[0] as u64))
 }
 
-/// Lets the holder keep the newest slot until another one is spared.
+/// Lets the holder keep the newest slot until another one is spared. Where it stores meanwhile that may be one before the newest:
+/// what is kept counts by what it says itself.
 pub(super) fn spare(region: &Region, path: &Path) -> Result<Found> {
-    for _ in 0..LOOKS {
-        let found = newest(region, path)?;
-        if Words::of(region).spare(found) {
+    let words = Words::of(region);
+    // For its refusals.
+    newest(region, path)?;
+    for _ in 0..TRIES {
+        if let Some(found) = words.newest().filter(|found| found.0 <= MAX_GENERATION)
+            && words.spare(found)
+        {
             return Ok(found);
         }
         std::thread::yield_now();
