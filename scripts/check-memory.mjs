@@ -1,5 +1,5 @@
 // Runs the core's tests and the package's under AddressSanitizer: `npm run check:memory`, or with `core` or `package` one of both.
-// With `--planted` they run with a fault in the core, which AddressSanitizer must find in each.
+// With `--planted` they run with one fault after the other in the core, each of which AddressSanitizer must find in both.
 // It takes a nightly toolchain, and for the package the AddressSanitizer that comes with gcc. Leaks are looked for in the core;
 // Node.js has its own, so those of the package are found by `npm run torture -- soak`.
 import { spawnSync } from 'node:child_process'
@@ -13,29 +13,41 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const SPECS = ['writer', 'reader', 'claim', 'cursor', 'header', 'mmapFile', 'tail', 'named', 'workers']
 /** Children of these are told apart by their exit, or limited in what they may map. */
 const UNFIT = ['processes', 'crash', 'disks', 'planted', 'powercut']
-/** What is copied out of a file gets one byte more than there is room for. */
-const PLANT = 'copy.overrun'
-const FOUND = /ERROR: AddressSanitizer: \w+-buffer-overflow/
+/** Copies between a file and memory: a byte more than there is room for, a byte more than is there, and to memory that was freed. */
+const PLANTS = {
+  'copy.overrun': /\w+-buffer-overflow/,
+  'copy.overread': /\w+-buffer-overflow/,
+  'copy.freed': /heap-use-after-free/,
+}
 
 function output(command, ...args) {
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
   return status === 0 ? stdout.trim() : undefined
 }
 
-/** Runs this to its end. Returns whether it succeeded; with a planted fault, whether that was found. */
-function run(command, args, env = {}, planted = false) {
+/** Runs this to its end. Returns whether it succeeded. */
+function run(command, args, env = {}) {
   console.log(`${command} ${args.join(' ')}`)
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-    stdio: planted ? 'pipe' : 'inherit',
-    env: { ...process.env, ...env, ...(planted ? { CHRONICLE_PLANT: PLANT } : {}) },
+  return (
+    spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status === 0
+  )
+}
+
+/** Runs this with each planted fault. Returns whether all were found. */
+function runPlanted(command, args, env) {
+  const finds = Object.entries(PLANTS).map(([plant, report]) => {
+    const { status, stdout, stderr } = spawnSync(command, args, {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+      env: { ...process.env, ...env, CHRONICLE_PLANT: plant },
+    })
+    const told = stdout + stderr
+    const found = status !== 0 && new RegExp(`ERROR: AddressSanitizer: ${report.source}`).test(told)
+    console.log(`${plant} was ${found ? 'found' : `NOT FOUND\n${told}`}`)
+    return found
   })
-  if (!planted) return status === 0
-  const found = status !== 0 && FOUND.test(stdout + stderr)
-  console.log(`${PLANT} was ${found ? 'found' : `NOT FOUND\n${stdout}${stderr}`}`)
-  return found
+  return finds.every(Boolean)
 }
 
 const { values, positionals } = parseArgs({
@@ -56,7 +68,7 @@ function core() {
     ...['+nightly', 'test', '--package', 'chronicle-core', '--all-features', '--no-fail-fast', '--lib'],
     ...cargo,
   ]
-  if (values.planted) return run('cargo', args, flags, true)
+  if (values.planted) return runPlanted('cargo', args, flags)
   const folder = join(root, 'crates/chronicle-core/tests')
   const names = output('ls', folder).split('\n')
   const tests = names.flatMap((name) => (name === 'common' ? [] : [name.replace('.rs', '')]))
@@ -76,10 +88,10 @@ function packaged() {
   if (!run('cargo', build, flags)) return false
   const addon = join(built, 'chronicle-log.node')
   copyFileSync(join(built, triple, 'debug/libchronicle_node.so'), addon)
-  const specs = values.planted ? ['reader'] : SPECS
+  const specs = values.planted ? ['reader', 'writer'] : SPECS
   const ava = ['node_modules/ava/entrypoints/cli.mjs', ...specs.map((name) => `__test__/${name}.spec.ts`)]
   const env = { LD_PRELOAD: asan, ASAN_OPTIONS: 'detect_leaks=0', NAPI_RS_NATIVE_LIBRARY_PATH: addon }
-  return run('node', ava, env, values.planted)
+  return (values.planted ? runPlanted : run)('node', ava, env)
 }
 
 const parts = { core, package: packaged }

@@ -89,14 +89,22 @@ impl Region {
     #[inline]
     pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) {
         assert!(self.writable && self.holds(offset, bytes.len()));
+        let len = bytes.len() + usize::from(fault::planted("copy.overread"));
         // SAFETY: the target range is inside of a writable mapping, and `bytes` is memory of this process alone.
-        unsafe { self.map.as_mut_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+        unsafe { self.map.as_mut_ptr().add(offset).copy_from_nonoverlapping(bytes.as_ptr(), len) }
     }
 
     /// Copies from `offset` into `bytes`. Another process may be storing there: the copy is what gets checked.
     #[inline]
     pub(crate) fn copy_out(&self, offset: usize, bytes: &mut [u8]) {
         assert!(self.holds(offset, bytes.len()));
+        if fault::planted("copy.freed") {
+            let mut gone = bytes.to_vec();
+            let target = gone.as_mut_ptr();
+            drop(gone);
+            // SAFETY: none; this is the fault.
+            unsafe { target.copy_from_nonoverlapping(self.map.as_ptr().add(offset), bytes.len()) }
+        }
         let len = bytes.len() + usize::from(fault::planted("copy.overrun"));
         // SAFETY: the source range is inside of the mapping, and `bytes` is memory of this process alone.
         unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.map.as_ptr().add(offset), len) }
