@@ -178,7 +178,10 @@ fn what_a_recovery_cuts_is_not_counted() {
         writer.durability().sync().unwrap();
         append(&mut writer, 517, HALF);
     }
-    drop(writer(&log));
+    // Recovered in this boot, so that what was listed is known.
+    if BOOTS_ARE_KNOWN {
+        drop(writer(&log));
+    }
     counts(&log, dir.path());
     let second = segments(dir.path())[1].clone();
     let torn = records(&second)[1].0;
@@ -237,7 +240,9 @@ fn a_walk_backward_goes_through_the_segment_that_took_the_place_of_an_empty_one(
 fn a_segment_in_which_nothing_is_left_ends_a_walk_backward() {
     let dir = memory();
     let log = open(dir.path());
-    append(&mut writer(&log), 6, HALF);
+    // It lives on: where no boot is known, what nobody has open ends where a recovery would cut it.
+    let mut writer = writer(&log);
+    append(&mut writer, 6, HALF);
     let paths = segments(dir.path());
     let (first, second) = (fs::read(&paths[0]).unwrap(), &paths[1]);
     let end = records(&paths[0])[2].0 as usize;
