@@ -246,7 +246,10 @@ test('a position that cannot be read keeps everything', async (t) => {
   log.removeReader('bad')
   appendPayloads(log, COUNT, COUNT + 1000)
   while (log.firstSeq === 0 || log.stats().pruneFailure !== undefined) await pause(5)
-  t.is(checkPayloads(t, log, log.firstSeq), COUNT + 1000)
+  // Its helper thread may be at another prune.
+  log.close()
+  const left = opened(t, log.path, { readOnly: true })
+  t.is(checkPayloads(t, left, left.firstSeq), COUNT + 1000)
 })
 
 test('why the prune of a roll fails is told, and the next one tries again', async (t) => {
