@@ -85,35 +85,60 @@ fn recover_from(inner: &Inner) -> Result<Recovered> {
     // What is promised decides what may be cut.
     control.check_whole()?;
     let report = RecoveryReport { same_boot, ..RecoveryReport::default() };
-    let unsure = bases.partition_point(|&base| base < durable).saturating_sub(1);
+    let unsure = first_unsure(&bases, durable);
     let mut recovery =
         Recovery { inner, bases, promised, report, changed: false, cut_epoch: 0, marks: Vec::new() };
-    let start = if same_boot { recovery.last_used()? } else { unsure };
+    let start = if same_boot { last_used(inner, &recovery.bases, true)? } else { unsure };
     let (active, place) = recovery.walk_from(start)?;
     fault::point("recovery.walked");
     recovery.settle(active, place, unsure)
 }
 
+fn open(inner: &Inner, base: u64, write: bool) -> Result<Segment> {
+    Segment::open(&inner.directory, base, &inner.control.identity.chronicle_id, write)
+}
+
+/// The first segment in which a power cut may have taken something.
+fn first_unsure(bases: &[u64], durable: u64) -> usize {
+    bases.partition_point(|&base| base < durable).saturating_sub(1)
+}
+
+/// The last segment that holds a record, or the one before an empty one: the seam between them is checked.
+fn last_used(inner: &Inner, bases: &[u64], write: bool) -> Result<usize> {
+    let last = bases.len() - 1;
+    let segment = open(inner, bases[last], write)?;
+    let first = record::read(&segment, &segment.start());
+    let empty = matches!(first, Ok(Record::Unpublished | Record::End));
+    Ok(if empty { last.saturating_sub(1) } else { last })
+}
+
+/// The first seq of the first segment that a recovery would look into. None where it would refuse.
+pub(crate) fn begins_at(inner: &Inner, bases: &[u64]) -> Option<u64> {
+    let control = &inner.control;
+    let first = if bases.is_empty() {
+        return None;
+    } else if control.same_boot() {
+        last_used(inner, bases, false).ok()?
+    } else {
+        first_unsure(bases, control.stored_durable())
+    };
+    Some(bases[first])
+}
+
+/// Ends a segment whose next one has its name already.
+pub(crate) fn finish_roll(segment: &Segment, place: &Place) -> Result<()> {
+    segment.zero_from(place.offset)?;
+    let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
+    crate::writer::publish_record(&segment.region, place.offset, &end);
+    segment.sync()
+}
+
 impl Recovery<'_> {
-    /// The last segment that holds a record, or the one before an empty one: the seam between them is checked.
-    fn last_used(&self) -> Result<usize> {
-        let last = self.bases.len() - 1;
-        let segment = self.open(last)?;
-        let first = record::read(&segment, &segment.start());
-        let empty = matches!(first, Ok(Record::Unpublished | Record::End));
-        Ok(if empty { last.saturating_sub(1) } else { last })
-    }
-
-    fn open(&self, index: usize) -> Result<Segment> {
-        let inner = self.inner;
-        Segment::open(&inner.directory, self.bases[index], &inner.control.identity.chronicle_id, true)
-    }
-
     /// Walks the segments from `index` on and returns the one to append to, and where.
     fn walk_from(&mut self, mut index: usize) -> Result<(Segment, Place)> {
         let mut before: Option<(Segment, Place)> = None;
         loop {
-            let segment = match (self.open(index), before) {
+            let segment = match (open(self.inner, self.bases[index], true), before) {
                 (Err(e), Some((sealed, place))) if self.may_be_lost(index, &e) => {
                     return self.end_without_next(index - 1, &sealed, place);
                 }
@@ -207,10 +232,7 @@ impl Recovery<'_> {
 
     /// The next segment got its name and the writer died before it published END.
     fn finish_roll(&mut self, segment: &Segment, place: &Place) -> Result<()> {
-        segment.zero_from(place.offset)?;
-        let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
-        crate::writer::publish_record(&segment.region, place.offset, &end);
-        segment.sync()?;
+        finish_roll(segment, place)?;
         fault::point("recovery.ended");
         self.report.finished_roll = true;
         self.changed = true;
@@ -295,7 +317,7 @@ impl Recovery<'_> {
     fn dirty_walked(&self, active: &Segment, unsure: usize) -> Result<()> {
         let sealed = self.bases.len() - 1;
         for index in unsure.min(sealed)..sealed {
-            let segment = self.open(index)?;
+            let segment = open(self.inner, self.bases[index], true)?;
             // Behind END blocks may have been given back, and a store there could meet a full disk.
             let end = walk(&segment)?.place.offset + HEADER_LEN as u64;
             fault::point("recovery.dirty");

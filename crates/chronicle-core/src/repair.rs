@@ -15,7 +15,7 @@ use crate::options::{Options, SyncMode};
 use crate::position::{self, Position};
 use crate::quarantine;
 use crate::record::Place;
-use crate::recovery::RecoveryReport;
+use crate::recovery::{self, RecoveryReport};
 use crate::retention::PRUNE_PATIENCE;
 use crate::segment::{self, Segment, next_size};
 use crate::verify::Severity;
@@ -175,8 +175,12 @@ fn cut(inner: &Inner, bases: &[u64], report: &mut RepairReport) -> Result<u64> {
         end = walked.end().seq;
         before = Some(walked.end());
         let rolled = bases.get(index + 1) == Some(&end) && walked.batch.is_none();
-        if matches!(walked.stop, Stop::Sealed) || (rolled && matches!(walked.stop, Stop::Unpublished)) {
-            // A roll that was not finished is, by the opening for writing.
+        if rolled && matches!(walked.stop, Stop::Unpublished) {
+            // The opening for writing looks at the last segments alone.
+            recovery::finish_roll(segment, &walked.place)?;
+            continue;
+        }
+        if matches!(walked.stop, Stop::Sealed) {
             continue;
         }
         if index + 1 < bases.len() || matches!(walked.stop, Stop::Bad(_)) {

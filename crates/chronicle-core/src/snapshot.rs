@@ -14,15 +14,15 @@ use crate::directory::{Directory, create_new, open_regular, rename};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
-use crate::header::MessageHeader;
 use crate::index;
 use crate::layout::SEGMENT_HEADER_LEN;
 use crate::options::Options;
 use crate::position::{self, Position};
 use crate::progress::Progress;
 use crate::record::{self, Place, Record};
+use crate::recovery;
 use crate::segment::{self, Segment};
-use crate::writer::{offset_in_map, publish_record};
+use crate::writer::offset_in_map;
 
 /// Files are copied in steps of this, a multiple of every block size, so that the system can share the blocks.
 const STEP_BYTES: u64 = 64 << 20;
@@ -206,9 +206,7 @@ impl Copying<'_> {
         let segment = Segment::open(&self.to, base, &self.inner.control.identity.chronicle_id, true)?;
         let place = walk_to(&self.to, &segment, next)?;
         if record::read(&segment, &place)? == Record::Unpublished {
-            let end = MessageHeader::end(place.seq, place.timestamp_ns, place.epoch);
-            publish_record(&segment.region, place.offset, &end);
-            segment.sync()?;
+            recovery::finish_roll(&segment, &place)?;
         }
         Ok(())
     }

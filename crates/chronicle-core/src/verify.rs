@@ -14,6 +14,7 @@ use crate::platform;
 use crate::position;
 use crate::progress::Progress;
 use crate::record::{self, Place, Record};
+use crate::recovery;
 use crate::segment::Segment;
 use crate::walk::{Stop, Walk, walk_with};
 
@@ -102,6 +103,7 @@ fn examine(dir: &Path, watch: &Progress, mut progress: impl FnMut(u64, u64)) -> 
             inner.directory.segments()?
         }
     };
+    let begins_at = recovery::begins_at(inner, &bases);
     report.first_seq = bases.first().copied().unwrap_or(0);
     report.next_seq = report.first_seq;
     let (mut before, mut index): (Option<Place>, usize) = (None, 0);
@@ -118,7 +120,7 @@ fn examine(dir: &Path, watch: &Progress, mut progress: impl FnMut(u64, u64)) -> 
         {
             bases.insert(index, place.seq);
         }
-        let found = check_segment(inner, &bases[index..], before, &mut report, watch);
+        let found = check_segment(inner, &bases[index..], begins_at, before, &mut report, watch);
         watch.check()?;
         index += 1;
         match found {
@@ -185,10 +187,11 @@ fn promised(inner: &Inner) -> u64 {
     if control.same_boot() { control.head() } else { 0 }.max(control.stored_durable())
 }
 
-/// Checks the first of the segments that start at `bases`, and its index.
+/// Checks the first of the segments that start at `bases`, and its index. A recovery would look into those from `begins_at` on.
 fn check_segment(
     inner: &Inner,
     bases: &[u64],
+    begins_at: Option<u64>,
     before: Option<Place>,
     report: &mut VerifyReport,
     watch: &Progress,
@@ -242,10 +245,10 @@ fn check_segment(
             if bases.len() == 2 && end_comes(inner, &segment, &place) {
                 return Found::Sealed(place);
             }
-            report.note(
-                Severity::Unfinished,
-                broken("a roll to the next segment was not finished", &segment, &end),
-            );
+            // What lies before all that an opening for writing looks into stays as it is.
+            let mended = begins_at.is_some_and(|first| first <= base);
+            let severity = if mended { Severity::Unfinished } else { Severity::Data };
+            report.note(severity, broken("a roll to the next segment was not finished", &segment, &end));
             return Found::Sealed(place);
         }
         Stop::Unpublished if walked.batch.is_some() => broken("the batch is incomplete", &segment, &end),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chronicle_core::{ErrorKind, From, RepairReport, Severity, VerifyReport, repair, verify};
-use common::{append, drain, open, patch, payload, read_all, segments, snapshot, writer};
+use common::{append, drain, open, patch, payload, read_all, reboot, records, segments, snapshot, writer};
 
 fn log_of(count: u64) -> (tempfile::TempDir, Vec<PathBuf>) {
     let dir = tempfile::tempdir().unwrap();
@@ -50,6 +50,23 @@ fn repaired(dir: &Path, left: u64) -> RepairReport {
     assert_eq!(writer(&log).append(b"on", 0).unwrap(), left);
     assert!(log.readers().unwrap().iter().all(|reader| reader.next_seq <= left + 1));
     report
+}
+
+#[test]
+fn an_end_that_is_lost_where_no_recovery_looks_is_damage_and_is_made_again() {
+    for another_boot in [false, true] {
+        let (dir, segments) = log_of(200);
+        let end = records(&segments[0]).last().unwrap().0;
+        patch(&segments[0], end, |bytes| bytes[..64].fill(0));
+        if another_boot {
+            reboot(dir.path());
+        }
+        let found: Vec<_> = check(dir.path()).problems.into_iter().map(|problem| problem.severity).collect();
+        assert_eq!(found, [Severity::Data]);
+        assert_eq!(read_all(&open(dir.path())).unwrap_err().kind(), ErrorKind::Corrupt);
+        let report = repaired(dir.path(), 200);
+        assert_eq!((report.lost_from, report.quarantined), (None, Vec::new()));
+    }
 }
 
 #[test]
