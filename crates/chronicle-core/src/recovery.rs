@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::blank::Blank;
 use crate::chronicle::Inner;
+use crate::control::Control;
 use crate::directory::open_regular;
 use crate::disk;
 use crate::end;
@@ -123,6 +124,15 @@ pub(crate) fn begins_at(inner: &Inner, bases: &[u64]) -> Option<u64> {
         first_unsure(bases, control.stored_durable())
     };
     Some(bases[first])
+}
+
+/// The number of the next opening for writing of a log whose records go up to `highest`.
+pub(crate) fn next_epoch(control: &Control, highest: u32) -> Result<u32> {
+    let raise = u32::from(!fault::planted("epoch.kept"));
+    control.epoch().max(highest).checked_add(raise).ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up")
+            .at_path(control.path())
+    })
 }
 
 /// Ends a segment whose next one has its name already.
@@ -276,12 +286,7 @@ impl Recovery<'_> {
     /// Makes the mended log durable where it was changed, and only then says so in the control file.
     fn settle(mut self, active: Segment, mut place: Place, unsure: usize) -> Result<Recovered> {
         let control = &self.inner.control;
-        let raise = u32::from(!fault::planted("epoch.kept"));
-        let epoch = control.epoch().max(place.epoch).max(self.cut_epoch).checked_add(raise);
-        place.epoch = epoch.ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, "the number of the writer's openings is used up")
-                .at_path(control.path())
-        })?;
+        place.epoch = next_epoch(control, place.epoch.max(self.cut_epoch))?;
         if control.flush_failed() {
             self.dirty_walked(&active, unsure)?;
             self.changed = true;

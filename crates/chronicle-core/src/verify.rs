@@ -155,6 +155,9 @@ fn examine(dir: &Path, watch: &Progress, mut progress: impl FnMut(u64, u64)) -> 
     watch.set_totals(bases.len() as u64, watch.bytes());
     report.next_seq = before.map_or(report.next_seq, |place| place.seq);
     check_end(inner, promised, &mut report)?;
+    if let Err(e) = recovery::next_epoch(&inner.control, before.map_or(0, |place| place.epoch)) {
+        report.note(Severity::Data, e);
+    }
     check_readers(inner, &mut report)?;
     inner.control.check_whole()?;
     Ok(report)

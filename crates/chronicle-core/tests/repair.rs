@@ -70,6 +70,19 @@ fn an_end_that_is_lost_where_no_recovery_looks_is_damage_and_is_made_again() {
 }
 
 #[test]
+fn a_log_that_no_opening_has_a_number_for_is_not_sound() {
+    let (dir, _) = log_of(20);
+    patch(&dir.path().join("control"), 260, |bytes| bytes[..4].fill(0xFF));
+    let problems = check(dir.path()).problems;
+    let log = open(dir.path());
+    assert_eq!(read_all(&log).unwrap().len(), 20);
+    let refused = log.writer(Duration::ZERO).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert_eq!((problems[0].severity, problems[0].error.to_string()), (Severity::Data, refused.to_string()));
+    assert_eq!(repair(dir.path()).unwrap_err().to_string(), refused.to_string());
+}
+
+#[test]
 fn a_sound_log_is_counted_and_left_alone() {
     let (dir, segments) = log_of(200);
     let report = check(dir.path());
