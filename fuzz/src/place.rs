@@ -1,6 +1,7 @@
 //! The directory of one input, in memory where the runner says so by `TMPDIR`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -25,9 +26,20 @@ pub fn copy(from: &Path, to: &Path) {
         let target = to.join(path.file_name().unwrap());
         if path.is_dir() {
             copy(&path, &target);
-        } else if let Err(e) = fs::copy(&path, &target) {
+        } else {
+            copy_file(&path, &target);
+        }
+    }
+}
+
+fn copy_file(from: &Path, to: &Path) {
+    while let Err(e) = fs::copy(from, to) {
+        match e.kind() {
+            // By the clock of the fuzzer.
+            ErrorKind::Interrupted => {}
             // The helper thread names its files anew meanwhile.
-            assert_eq!(e.kind(), std::io::ErrorKind::NotFound);
+            ErrorKind::NotFound => break,
+            _ => panic!("{e}"),
         }
     }
 }
