@@ -26,8 +26,8 @@ const MAX_GENERATION: u64 = 1 << 63;
 const LOOKS: u32 = 100_000;
 /// So many looks come between two turns for others.
 const LOOKS_A_TURN: u32 = 100;
-/// How often a prune tries to have a slot kept.
-const TRIES: u32 = 1000;
+/// How often a prune tries to have a slot kept: some hundred times beside a holder that stores without a pause.
+const TRIES: u32 = 100_000;
 
 pub(super) fn slot_bytes(generation: u64, next_seq: u64) -> [u8; LEN] {
     let mut bytes = [0; LEN];
