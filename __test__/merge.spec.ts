@@ -196,6 +196,22 @@ test('what is known while a message is held comes in its place, and what comes l
   await hasty.close()
 })
 
+test('a quiet source that answers while another one is asked is heard, at whatever moment', async (t) => {
+  const [busy, quiet] = [new Feed(), new Feed()]
+  const merged = merge([busy, quiet], { holdMs: 0 })
+  for (let ticks = 0; ticks < 20; ticks++) {
+    // Nothing of the quiet source has come by then.
+    const next = merged.next()
+    await busy.give(note('busy', ticks))
+    t.deepEqual(names([(await next).value!]), ['0busy'])
+    const heard = merged.next()
+    for (let tick = 0; tick < ticks; tick++) await undefined
+    await quiet.give(note('quiet', ticks))
+    t.deepEqual(names([(await heard).value!]), ['1quiet'])
+  }
+  await merged.close()
+})
+
 test('with Infinity every source is waited for', async (t) => {
   const feed = new Feed()
   const merged = merge([feed, [note('a', 5), note('b', Date.now() + 1e9)]], { holdMs: Infinity })

@@ -106,6 +106,7 @@ export class Merge<M extends Timed> implements AsyncIterableIterator<Merged<M>, 
   readonly #interrupt = () => this.#fail(aborted(this.#signal?.reason))
   readonly #told = (failure?: Failure) => {
     if (failure !== undefined) this.#fail(failure.error)
+    this.#heard = true
     this.#wake?.()
   }
   #lanes: Lane<M>[] | undefined
@@ -113,6 +114,8 @@ export class Merge<M extends Timed> implements AsyncIterableIterator<Merged<M>, 
   #closed = false
   #ending: Promise<void> | undefined
   #last: Key | undefined
+  /** Whether a source has answered, one that was quiet too, since the sources were last compared. */
+  #heard = false
   #wake: (() => void) | undefined
   #turnEnds = 0
   #pending: Promise<unknown> = Promise.resolve()
@@ -233,10 +236,11 @@ export class Merge<M extends Timed> implements AsyncIterableIterator<Merged<M>, 
    * and the others are quiet. At least two turns of the event loop: what is there already has come then.
    */
   async #change(first: Lane<M> | undefined, waited: readonly Lane<M>[]): Promise<void> {
+    this.#heard = false
     // What a tail has read already comes within these: a timer would cost more than all the rest.
     for (let tick = 0; tick < TICKS && waited.length > 0; tick++) {
       await undefined
-      if (waited.some((lane) => !lane.asked)) return
+      if (this.#heard) return
     }
     if (this.#closed) return
     let timer: NodeJS.Timeout | undefined
