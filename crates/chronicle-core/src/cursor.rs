@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::checksum::crc32;
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -243,8 +242,7 @@ impl Cursor {
     /// Copies the payload of the message at the place out and checks the copy.
     #[inline]
     pub(crate) fn copy(&self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
-        self.segment.region.copy_out(self.place.payload_offset(), payload);
-        self.compare(header, crc32(payload))
+        self.compare(header, record::copy_payload(&self.segment.region, self.place.payload_offset(), payload))
     }
 
     /// Checks the payload of the message at the place and takes no memory for it.

@@ -1,9 +1,8 @@
 //! Runs of messages: what a poll hands out, and the loop that most messages come through.
 
-use crate::checksum::crc32;
 use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
 use crate::layout::HEADER_LEN;
-use crate::record::Place;
+use crate::record::{self, Place};
 use crate::segment::Segment;
 use crate::wait;
 
@@ -87,9 +86,7 @@ pub(crate) fn copy(
         if after.offset > records_end || header.seq >= end_seq {
             break;
         }
-        segment.region.prefetch_behind(place.payload_offset(), payload.len());
-        segment.region.copy_out(place.payload_offset(), payload);
-        if crc32(payload) != header.checksum {
+        if record::copy_payload(&segment.region, place.payload_offset(), payload) != header.checksum {
             break;
         }
         *entry = Entry::new(used, &header);

@@ -17,8 +17,6 @@ use crate::segment::Segment;
 const RUN_BYTES: usize = 256 << 10;
 /// What a view has, unless a payload is longer: a garbage collector counts all of it.
 const VIEW_BYTES: usize = 8 << 20;
-/// What a payload is copied through to be checked, in parts.
-const BUFFER_BYTES: usize = 4 << 10;
 
 /// A part of a private copy-on-write mapping of a segment. What a program stores to it stays in its process.
 #[derive(Debug)]
@@ -59,7 +57,6 @@ impl View {
 pub(crate) struct Viewing {
     segment: Arc<Segment>,
     view: Arc<View>,
-    buffer: Box<[u8]>,
 }
 
 impl Viewing {
@@ -78,12 +75,12 @@ impl Viewing {
         let start = start & !(HEADER_LEN - 1);
         let end = (start + VIEW_BYTES).max(offset + length).min(region.len());
         let view = Arc::new(View { region, start, len: end - start });
-        Ok(Self { segment: Arc::clone(segment), view, buffer: vec![0; BUFFER_BYTES].into_boxed_slice() })
+        Ok(Self { segment: Arc::clone(segment), view })
     }
 
     /// The checksum of the payload at `offset` as it lies there.
-    fn checksum(&mut self, offset: usize, header: &MessageHeader) -> u32 {
-        record::checksum_through(&mut self.buffer, &self.view.region, offset, header.length as usize)
+    fn checksum(&self, offset: usize, header: &MessageHeader) -> u32 {
+        record::payload_checksum(&self.view.region, offset, header.length as usize)
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use chronicle_core::{
     Chronicle, Entry, ErrorKind, From, MAX_PAYLOAD_LEN, MAX_SEQ, Options, Retention, crc32,
 };
-use common::{drain, open, options, payload, payloads, read_all, segments, writer};
+use common::{drain, find, open, options, payload, payloads, read_all, segments, writer};
 
 /// Makes an empty chronicle whose first message gets `base`: as if all before had been pruned.
 fn start_at(dir: &Path, base: u64) {
@@ -231,5 +231,35 @@ fn a_run_ends_before_a_length_that_reaches_too_far() {
             ErrorKind::OutOfBounds,
             "{length}"
         );
+    }
+}
+
+#[test]
+fn payloads_of_any_number_of_lines_and_parts_are_copied_whole_and_checked_to_the_last_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    let bounds = [64, 512, 576, 4096, 8192, 65_536];
+    let sizes: Vec<usize> = bounds.into_iter().flat_map(|size| size - 1..=size + 1).collect();
+    let all: Vec<Vec<u8>> = sizes.iter().zip(1..).map(|(&size, seq)| payload(seq, size)).collect();
+    for payload in &all {
+        writer.append(payload, 0).unwrap();
+    }
+    drop((writer, log));
+    assert_eq!(payloads(&read_all(&open(dir.path())).unwrap()), all);
+
+    for (seq, payload) in (0..).zip(&all) {
+        let view = || open(dir.path()).reader(From::Seq(seq)).unwrap().poll_view(&mut [Entry::default()]);
+        assert_eq!(view().unwrap(), 1);
+        let (segment, record) = find(dir.path(), seq);
+        for byte in [0, payload.len() / 2, payload.len() - 1] {
+            let flip = || common::patch(&segment, record + 64 + byte as u64, |bytes| bytes[0] ^= 1);
+            flip();
+            for refused in [read_all(&open(dir.path())).err(), view().err()] {
+                let kind = refused.map(|e| e.kind());
+                assert_eq!(kind, Some(ErrorKind::Corrupt), "byte {byte} of {}", payload.len());
+            }
+            flip();
+        }
     }
 }
