@@ -3,7 +3,6 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::header::MessageHeader;
 use crate::layout::{HEADER_LEN, record_len};
-use crate::record;
 use crate::writer::{Writer, payload_len};
 
 /// The payload of a message to be, in the log's own memory. Nobody sees it before [`publish`](Self::publish); dropped without,
@@ -119,7 +118,7 @@ impl Writer {
             seq: place.seq,
             timestamp_ns,
             length,
-            checksum: record::payload_checksum(self.region(), payload, length as usize),
+            checksum: self.region().checksum(payload, length as usize),
             type_id,
             epoch: place.epoch,
             ..MessageHeader::default()

@@ -242,13 +242,13 @@ impl Cursor {
     /// Copies the payload of the message at the place out and checks the copy.
     #[inline]
     pub(crate) fn copy(&self, header: &MessageHeader, payload: &mut [u8]) -> Result<()> {
-        self.compare(header, record::copy_payload(&self.segment.region, self.place.payload_offset(), payload))
+        self.compare(header, self.segment.region.copy_checked(self.place.payload_offset(), payload))
     }
 
     /// Checks the payload of the message at the place and takes no memory for it.
     pub(crate) fn check(&self, header: &MessageHeader) -> Result<()> {
-        let (region, length) = (&self.segment.region, header.length as usize);
-        self.compare(header, record::payload_checksum(region, self.place.payload_offset(), length))
+        let length = header.length as usize;
+        self.compare(header, self.segment.region.checksum(self.place.payload_offset(), length))
     }
 
     #[inline]

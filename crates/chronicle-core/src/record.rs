@@ -1,18 +1,11 @@
 //! Reading one record: every check that a header must pass before anything in it is believed.
 
-use crate::checksum::crc32;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
 use crate::layout::{HEADER_LEN, record_len};
-use crate::region::Region;
 use crate::segment::Segment;
 use crate::wait;
-
-/// Bytes of a payload that are copied and checked at once: they stay in the first-level cache meanwhile.
-const PART: usize = 4096;
-/// Payloads of up to so many bytes are copied in one go: going line by line gains nothing.
-const FEW: usize = 512;
 
 /// What the records before a place say about the one that may stand there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,41 +97,6 @@ pub(crate) fn read(segment: &Segment, place: &Place) -> Result<Record> {
         return Ok(Record::End);
     }
     Err(locate(refusal(&header, place, fits), segment, place))
-}
-
-/// The checksum of `len` bytes at `offset`, of copies that are not kept.
-pub(crate) fn payload_checksum(region: &Region, mut offset: usize, mut len: usize) -> u32 {
-    let (mut hasher, mut buffer) = (crc32fast::Hasher::new(), [0; PART]);
-    while len > 0 {
-        let part = &mut buffer[..len.min(PART)];
-        region.copy_lines_out(offset, part);
-        hasher.update(part);
-        offset += part.len();
-        len -= part.len();
-    }
-    hasher.finalize()
-}
-
-/// Copies the payload at `offset` out. Returns the checksum of the copy.
-#[inline]
-pub(crate) fn copy_payload(region: &Region, offset: usize, payload: &mut [u8]) -> u32 {
-    if payload.len() > FEW {
-        return copy_parts(region, offset, payload);
-    }
-    region.prefetch_behind(offset, payload.len());
-    region.copy_out(offset, payload);
-    crc32(payload)
-}
-
-/// [`copy_payload`], each part checked while it is in the first-level cache.
-fn copy_parts(region: &Region, mut offset: usize, payload: &mut [u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for part in payload.chunks_mut(PART) {
-        region.copy_lines_out(offset, part);
-        hasher.update(part);
-        offset += part.len();
-    }
-    hasher.finalize()
 }
 
 /// Adds where the record stands to an error about it.

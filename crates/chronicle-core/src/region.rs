@@ -4,9 +4,13 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+#[cfg(target_arch = "x86_64")]
+use std::ptr;
 
+use crc32fast::Hasher;
 use memmap2::{MmapOptions, MmapRaw};
 
+use crate::checksum::crc32;
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, FileId};
@@ -15,8 +19,15 @@ use crate::platform;
 use crate::platform::guard::{Guard, hit};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
+#[cfg(target_arch = "x86_64")]
+mod fold;
+
 /// How far ahead of a reader lines are fetched: the processor's own look ahead ends with each page.
 const AHEAD: usize = 4096;
+/// Bytes that are copied and checked at once where a processor cannot do both in one: they stay in the first-level cache meanwhile.
+const PART: usize = 1024;
+/// So many bytes are copied and checked in one go: more gains nothing.
+const FEW: usize = 512;
 
 /// A shared mapping of the first `len` bytes of a file that is at least that long.
 #[derive(Debug)]
@@ -113,9 +124,68 @@ impl Region {
         unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.map.as_ptr().add(offset), len) }
     }
 
+    /// Copies from `offset` into `bytes`, and returns the checksum of the copy.
+    #[inline]
+    pub(crate) fn copy_checked(&self, offset: usize, bytes: &mut [u8]) -> u32 {
+        if bytes.len() > FEW {
+            return self.copy_many_checked(offset, bytes);
+        }
+        self.prefetch_behind(offset, bytes.len());
+        self.copy_out(offset, bytes);
+        crc32(bytes)
+    }
+
+    // Inlined, it would take registers from the way of small payloads.
+    #[inline(never)]
+    fn copy_many_checked(&self, offset: usize, bytes: &mut [u8]) -> u32 {
+        let (mut hasher, mut done) = self.fold(offset, bytes.len(), Some(bytes));
+        for part in bytes[done..].chunks_mut(PART) {
+            self.copy_lines_out(offset + done, part);
+            hasher.update(part);
+            done += part.len();
+        }
+        hasher.finalize()
+    }
+
+    /// The checksum of `len` bytes at `offset`, as they were loaded, once each.
+    pub(crate) fn checksum(&self, offset: usize, len: usize) -> u32 {
+        let (mut hasher, mut done) = self.fold(offset, len, None);
+        let mut buffer = [0; PART];
+        while done < len {
+            let part = &mut buffer[..(len - done).min(PART)];
+            self.copy_lines_out(offset + done, part);
+            hasher.update(part);
+            done += part.len();
+        }
+        hasher.finalize()
+    }
+
+    /// A hasher that has seen what was loaded at `offset` and copied, and how many bytes that are: all or all but a few where the
+    /// processor can do it in one, and none elsewhere.
+    #[cfg(target_arch = "x86_64")]
+    fn fold(&self, offset: usize, len: usize, copy: Option<&mut [u8]>) -> (Hasher, usize) {
+        assert!(self.holds(offset, len));
+        let source = self.address(offset);
+        let folded = match copy {
+            Some(copy) => {
+                assert!(copy.len() == len);
+                // SAFETY: the source range is inside of the mapping, and the copy is memory of this process alone.
+                unsafe { fold::fold::<true>(source, len, copy.as_mut_ptr()) }
+            }
+            // SAFETY: as above.
+            None => unsafe { fold::fold::<false>(source, len, ptr::null_mut()) },
+        };
+        folded.unwrap_or_else(|| (Hasher::new(), 0))
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn fold(&self, _offset: usize, _len: usize, _copy: Option<&mut [u8]>) -> (Hasher, usize) {
+        (Hasher::new(), 0)
+    }
+
     /// [`copy_out`](Self::copy_out), line by line, with the lines that follow on their way from memory meanwhile. A call of `memcpy`
     /// leaves that to the processor, and may take twice as long for some thousand bytes.
-    pub(crate) fn copy_lines_out(&self, offset: usize, bytes: &mut [u8]) {
+    fn copy_lines_out(&self, offset: usize, bytes: &mut [u8]) {
         assert!(self.holds(offset, bytes.len()));
         let mut source = self.map.as_ptr().wrapping_add(offset);
         let (lines, rest) = bytes.as_chunks_mut::<64>();

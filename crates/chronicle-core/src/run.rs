@@ -2,7 +2,7 @@
 
 use crate::header::{COMMIT_VALID, COMMIT_WORD, MessageHeader};
 use crate::layout::HEADER_LEN;
-use crate::record::{self, Place};
+use crate::record::Place;
 use crate::segment::Segment;
 use crate::wait;
 
@@ -86,7 +86,7 @@ pub(crate) fn copy(
         if after.offset > records_end || header.seq >= end_seq {
             break;
         }
-        if record::copy_payload(&segment.region, place.payload_offset(), payload) != header.checksum {
+        if segment.region.copy_checked(place.payload_offset(), payload) != header.checksum {
             break;
         }
         *entry = Entry::new(used, &header);

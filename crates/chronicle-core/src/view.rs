@@ -80,7 +80,7 @@ impl Viewing {
 
     /// The checksum of the payload at `offset` as it lies there.
     fn checksum(&self, offset: usize, header: &MessageHeader) -> u32 {
-        record::payload_checksum(&self.view.region, offset, header.length as usize)
+        self.view.region.checksum(offset, header.length as usize)
     }
 }
 

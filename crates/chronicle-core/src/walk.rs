@@ -90,7 +90,7 @@ fn check(
         let message = "the record is not the next one of its batch";
         return Err(record::locate(Error::new(ErrorKind::Corrupt, message), segment, place));
     }
-    let actual = record::payload_checksum(&segment.region, place.payload_offset(), header.length as usize);
+    let actual = segment.region.checksum(place.payload_offset(), header.length as usize);
     if actual == header.checksum {
         return Ok(());
     }
