@@ -5,11 +5,15 @@ use std::sync::Arc;
 use crate::chronicle::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
-use crate::header::{MessageHeader, VALID};
+use crate::header::MessageHeader;
 use crate::index::{self, Mark};
 use crate::record::{self, Place, Record};
 use crate::run::{self, Entry};
 use crate::segment::Segment;
+
+mod back;
+
+use back::Back;
 
 /// Going on into one segment that was not known takes about as long as listing so many.
 const LISTED_A_STEP: usize = 100;
@@ -23,45 +27,7 @@ pub(crate) struct Cursor {
     min_timestamp_ns: u64,
     /// The end of what may be looked at: before a recovery, where that will cut the log.
     pub(crate) end_seq: u64,
-    /// Messages before the place that a walk backward has found and not used yet, ascending.
-    behind: Vec<Found>,
-}
-
-/// What a walk keeps of a header that it has checked.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    /// Where the message starts. No header from here on has a lower epoch or an earlier timestamp than its own.
-    place: Place,
-    length: u32,
-    checksum: u32,
-    batch_remaining: u32,
-    type_id: u16,
-}
-
-impl Found {
-    fn new(offset: u64, header: &MessageHeader) -> Self {
-        Self {
-            place: Place { offset, seq: header.seq, epoch: header.epoch, timestamp_ns: header.timestamp_ns },
-            length: header.length,
-            checksum: header.checksum,
-            batch_remaining: header.batch_remaining,
-            type_id: header.type_id,
-        }
-    }
-
-    fn header(&self) -> MessageHeader {
-        MessageHeader {
-            seq: self.place.seq,
-            timestamp_ns: self.place.timestamp_ns,
-            length: self.length,
-            checksum: self.checksum,
-            type_id: self.type_id,
-            flags: VALID,
-            batch_remaining: self.batch_remaining,
-            epoch: self.place.epoch,
-            ..MessageHeader::default()
-        }
-    }
+    back: Back,
 }
 
 impl Cursor {
@@ -175,7 +141,7 @@ impl Cursor {
 
     /// A cursor at a place that was found.
     pub(crate) fn standing(segment: Arc<Segment>, place: Place) -> Self {
-        Self { segment, place, min_seq: 0, min_timestamp_ns: 0, end_seq: u64::MAX, behind: Vec::new() }
+        Self { segment, place, min_seq: 0, min_timestamp_ns: 0, end_seq: u64::MAX, back: Back::default() }
     }
 
     /// Stands where `next` does, and wants what it wanted.
@@ -284,75 +250,6 @@ impl Cursor {
     /// The seq of the next message that is wanted.
     pub(crate) fn next_seq(&self) -> u64 {
         self.place.seq.max(self.min_seq)
-    }
-
-    /// Steps before the last message in front of the place. Returns its header, or `None` at the first message that is left.
-    pub(crate) fn step_back(&mut self, inner: &Inner) -> Result<Option<MessageHeader>> {
-        loop {
-            if let Some(found) = self.behind.pop() {
-                (self.place, self.min_seq) = (found.place, 0);
-                return Ok(Some(found.header()));
-            }
-            if !self.look_back(inner)? {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Finds the messages between an earlier mark and this place. False where the log begins.
-    fn look_back(&mut self, inner: &Inner) -> Result<bool> {
-        let target = self.place.seq;
-        let mut segment = Arc::clone(&self.segment);
-        if target == segment.header.base_seq {
-            let Some(before) = Self::segment_before(inner, target)? else { return Ok(false) };
-            segment = before;
-        }
-        let mut place = index::seek(&inner.directory, &segment, |mark| mark.seq < target);
-        let mut found = std::mem::take(&mut self.behind);
-        while place.seq < target {
-            match record::read(&segment, &place)? {
-                Record::Message(header) => {
-                    found.push(Found::new(place.offset, &header));
-                    place = place.after(&header);
-                }
-                // Not there when the segments were listed, and put back since.
-                Record::End
-                    if target == self.segment.header.base_seq
-                        && place.seq > segment.header.base_seq
-                        && inner.list(Inner::bases)?.contains(&place.seq) =>
-                {
-                    return self.look_back(inner);
-                }
-                Record::End if place.seq > segment.header.base_seq => return Err(inner.missing(place.seq)),
-                Record::Unpublished | Record::End => return Err(record::vanished(&segment, &place)),
-            }
-        }
-        // Only now: an error must come again, and not be stepped over.
-        (self.segment, self.behind) = (segment, found);
-        Ok(true)
-    }
-
-    /// The segment before the one that starts at `base`. None where the log begins.
-    fn segment_before(inner: &Inner, base: u64) -> Result<Option<Arc<Segment>>> {
-        if base <= inner.first_seq()? {
-            return Ok(None);
-        }
-        // Known side by side, nothing lies between them.
-        if let Some(known) = inner.known_bases()?
-            && let Ok(index @ 1..) = known.binary_search(&base)
-            && let Ok(before) = inner.segment(known[index - 1])
-        {
-            return Ok(Some(before));
-        }
-        let bases = inner.bases()?;
-        let before = bases.partition_point(|&listed| listed < base);
-        if before == 0 { Ok(None) } else { inner.segment(bases[before - 1]).map(Some) }
-    }
-
-    /// Gives a message back that [`step_back`](Self::step_back) has found and nobody has taken.
-    pub(crate) fn undo_step_back(&mut self, header: &MessageHeader) {
-        self.behind.push(Found::new(self.place.offset, header));
-        self.place = self.place.after(header);
     }
 
     /// Walks behind the last published message without looking at payloads.

@@ -149,7 +149,11 @@ pub(crate) fn read(directory: &Directory, segment: &Segment) -> Result<Vec<Mark>
 
 /// The last place at or before which `before` still holds, found by the index; the start of the segment without one.
 pub(crate) fn seek(directory: &Directory, segment: &Segment, before: impl Fn(&Mark) -> bool) -> Place {
-    let marks = read(directory, segment).unwrap_or_default();
+    find(&read(directory, segment).unwrap_or_default(), segment, before)
+}
+
+/// [`seek`] among marks that were read.
+pub(crate) fn find(marks: &[Mark], segment: &Segment, before: impl Fn(&Mark) -> bool) -> Place {
     let behind = marks.partition_point(before);
     let place = marks[..behind].last().and_then(|mark| mark.place(segment));
     place.unwrap_or_else(|| segment.start())

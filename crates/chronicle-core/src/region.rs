@@ -23,7 +23,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 mod fold;
 
 /// How far ahead of a reader lines are fetched: the processor's own look ahead ends with each page.
-const AHEAD: usize = 4096;
+const AHEAD: usize = 8192;
 /// Bytes that are copied and checked at once where a processor cannot do both in one: they stay in the first-level cache meanwhile.
 const PART: usize = 1024;
 /// So many bytes are copied and checked in one go: more gains nothing.
