@@ -207,10 +207,12 @@ impl Region {
         bytes
     }
 
-    /// Has as many lines on their way as `len` bytes at `offset` and a header take, of those that a reader comes to later.
+    /// Has as many lines on their way as `len` bytes at `offset` and a header take, of those that a reader comes to later. Not more
+    /// than stay near until then.
     #[inline]
     pub(crate) fn prefetch_behind(&self, offset: usize, len: usize) {
-        for at in (0..len + HEADER_LEN).step_by(64) {
+        const MOST: usize = 64 << 10;
+        for at in (0..len.min(MOST) + HEADER_LEN).step_by(64) {
             prefetch(self.map.as_ptr().wrapping_add(offset + AHEAD + at));
         }
     }
