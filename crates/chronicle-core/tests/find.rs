@@ -12,7 +12,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use chronicle_core::{BatchItem, Chronicle, Entry, ErrorKind, From, Options, Reader, Result};
-use common::{drain, index_files, open, options, patch, payload, payloads, read_all, segments, writer};
+use common::{
+    append, drain, index_files, open, options, patch, payload, payloads, read_all, segments, writer,
+};
 
 const LARGE: u64 = 1 << 20;
 
@@ -247,4 +249,30 @@ fn before_recovery_a_reader_sees_what_recovery_will_keep() {
         (ErrorKind::Corrupt, Some(0)),
         "below the durable point it is corruption"
     );
+}
+
+#[test]
+fn a_reader_may_turn_as_often_as_it_likes() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    append(&mut writer, 0..10, 100);
+    let mut reader = log.reader(From::End).unwrap();
+    let (mut slab, mut entries) = (vec![0; 1 << 20], [Entry::default(); 2]);
+    for end in [10, 5000, 10_000] {
+        append(&mut writer, reader.next_seq()..end, 100);
+        while reader.poll(&mut slab, &mut entries).unwrap().count > 0 {}
+        for _ in 0..3 {
+            // One that was found on the way back is left behind by each turn.
+            for expected in [[end - 1, end - 2], [end - 3, end - 4]] {
+                assert_eq!(reader.poll_back(&mut slab, &mut entries).unwrap().count, 2);
+                assert_eq!(entries.map(|entry| entry.seq), expected);
+            }
+            for expected in [[end - 4, end - 3], [end - 2, end - 1]] {
+                assert_eq!(reader.poll(&mut slab, &mut entries).unwrap().count, 2);
+                assert_eq!(entries.map(|entry| entry.seq), expected);
+            }
+            assert_eq!(reader.next_seq(), end);
+        }
+    }
 }

@@ -15,8 +15,8 @@ use crate::segment::Segment;
 pub(super) struct Back {
     /// Messages before the place that were found and not used yet, ascending.
     found: Vec<Found>,
-    /// The index of the segment that the walk is in.
-    marks: Option<(Arc<Segment>, Vec<Mark>)>,
+    /// The index of the segment that the walk is in, and the seq in front of which it was read.
+    marks: Option<(Arc<Segment>, u64, Vec<Mark>)>,
 }
 
 /// What a walk keeps of a header that it has checked.
@@ -59,6 +59,10 @@ impl Found {
 impl Cursor {
     /// Steps before the last message in front of the place. Returns its header, or `None` at the first message that is left.
     pub(crate) fn step_back(&mut self, inner: &Inner) -> Result<Option<MessageHeader>> {
+        if self.back.found.last().is_some_and(|last| last.place.seq + 1 != self.place.seq) {
+            // The cursor has gone forward since.
+            self.back.found.clear();
+        }
         loop {
             if let Some(found) = self.back.found.pop() {
                 (self.place, self.min_seq) = (found.place, 0);
@@ -107,9 +111,12 @@ impl Cursor {
 
     /// The last place before `seq` that the index knows. It is read once a segment: a walk backward asks once a stride.
     fn mark_before(&mut self, inner: &Inner, segment: &Arc<Segment>, seq: u64) -> Place {
-        let known = self.back.marks.take_if(|(of, marks)| Arc::ptr_eq(of, segment) && !marks.is_empty());
-        let read = || (Arc::clone(segment), index::read(&inner.directory, segment).unwrap_or_default());
-        let (_, marks) = self.back.marks.insert(known.unwrap_or_else(read));
+        let known = self.back.marks.take_if(|(of, before, marks)| {
+            // A segment that is appended to has more of them in front of a later seq.
+            Arc::ptr_eq(of, segment) && seq <= *before && !marks.is_empty()
+        });
+        let read = || (Arc::clone(segment), seq, index::read(&inner.directory, segment).unwrap_or_default());
+        let (_, _, marks) = self.back.marks.insert(known.unwrap_or_else(read));
         index::find(marks, segment, |mark| mark.seq < seq)
     }
 

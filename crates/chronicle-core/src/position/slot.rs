@@ -1,6 +1,7 @@
 //! The slots of a position: their bytes, and which of them counts.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::words::{Found, Look, Words};
 use crate::checksum::crc32;
@@ -26,8 +27,8 @@ const MAX_GENERATION: u64 = 1 << 63;
 const LOOKS: u32 = 100_000;
 /// So many looks come between two turns for others.
 const LOOKS_A_TURN: u32 = 100;
-/// How often a prune tries to have a slot kept: some hundred times beside a holder that stores without a pause.
-const TRIES: u32 = 100_000;
+/// How long a prune tries to have a slot kept: some hundred times are enough beside a holder that stores without a pause.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn slot_bytes(generation: u64, next_seq: u64) -> [u8; LEN] {
     let mut bytes = [0; LEN];
@@ -101,12 +102,17 @@ pub(super) fn spare(region: &Region, path: &Path) -> Result<Found> {
     let words = Words::of(region);
     // For its refusals.
     newest(region, path)?;
-    for _ in 0..TRIES {
-        if let Some(found) = words.newest().filter(|found| found.0 <= MAX_GENERATION)
-            && words.spare(found)
-        {
-            return Ok(found);
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        for _ in 0..LOOKS_A_TURN {
+            if let Some(found) = words.newest().filter(|found| found.0 <= MAX_GENERATION)
+                && words.spare(found)
+            {
+                return Ok(found);
+            }
+            std::hint::spin_loop();
         }
+        region.intact(path)?;
         std::thread::yield_now();
     }
     Err(changes(path))
