@@ -74,7 +74,7 @@ static SHARES: [[u32; 256]; FRONT_LEN] = {
 };
 
 /// A CRC register, one byte further on.
-const fn shift(mut crc: u32) -> u32 {
+pub(crate) const fn shift(mut crc: u32) -> u32 {
     let mut bit = 0;
     while bit < 8 {
         crc = (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 };

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(chronicle_portable)))]
 use std::ptr;
 
 use crc32fast::Hasher;
@@ -19,7 +19,7 @@ use crate::platform;
 use crate::platform::guard::{Guard, hit};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(chronicle_portable)))]
 mod fold;
 
 /// How far ahead of a reader lines are fetched: the processor's own look ahead ends with each page.
@@ -162,7 +162,7 @@ impl Region {
 
     /// A hasher that has seen what was loaded at `offset` and copied, and how many bytes that are: all or all but a few where the
     /// processor can do it in one, and none elsewhere.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(chronicle_portable)))]
     fn fold(&self, offset: usize, len: usize, copy: Option<&mut [u8]>) -> (Hasher, usize) {
         assert!(self.holds(offset, len));
         let source = self.address(offset);
@@ -178,7 +178,7 @@ impl Region {
         folded.unwrap_or_else(|| (Hasher::new(), 0))
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(chronicle_portable))))]
     fn fold(&self, offset: usize, len: usize, _copy: Option<&mut [u8]>) -> (Hasher, usize) {
         assert!(self.holds(offset, len));
         (Hasher::new(), 0)

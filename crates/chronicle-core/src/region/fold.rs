@@ -12,19 +12,20 @@ use std::arch::x86_64::{
 use crc32fast::Hasher;
 
 use super::{AHEAD, prefetch};
+use crate::checksum::shift;
 
 /// Bytes that are folded at once, in four registers.
 const BLOCK: usize = 256;
 const LINE: usize = 64;
 
 /// What a block is multiplied by: the powers of x by which its two halves lie before the next block. See figure 8 of the paper.
-const FAR: [i64; 2] = [power(BLOCK * 8 + 32), power(BLOCK * 8 - 32)];
+const FAR: [i64; 2] = [power(BLOCK + 4), power(BLOCK - 4)];
 
-/// x to the power of `n`, modulo the polynomial, with the lowest bit for the highest power and one place further left.
-const fn power(n: usize) -> i64 {
-    let (mut power, mut times) = (0x8000_0000_u32, 0);
-    while times < n {
-        power = (power >> 1) ^ if power & 1 == 1 { 0xEDB8_8320 } else { 0 };
+/// x to the power of as many bits as `bytes` have, modulo the polynomial, with the lowest bit for the highest power and one place further left.
+const fn power(bytes: usize) -> i64 {
+    let (mut power, mut times) = (0x8000_0000, 0);
+    while times < bytes {
+        power = shift(power);
         times += 1;
     }
     (power as i64) << 1
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn powers_are_those_of_the_paper() {
-        assert_eq!([power(4 * 128 + 32), power(4 * 128 - 32)], [0x1_5444_2BD4, 0x1_C6E4_1596]);
+        assert_eq!([power((4 * 128 + 32) / 8), power((4 * 128 - 32) / 8)], [0x1_5444_2BD4, 0x1_C6E4_1596]);
     }
 
     proptest! {
