@@ -254,7 +254,9 @@ fn snapshots_beside_a_writer_and_a_pruner_are_sound_prefixes() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stopped.load(Ordering::Relaxed) {
-                for _ in 0..20 {
+                // A log that grows faster than it is copied would grow until the disk is full.
+                let room = source.next_seq() - log.first_seq().unwrap() < 5000;
+                for _ in 0..if room { 20 } else { 0 } {
                     let seq = source.next_seq();
                     source.append(&payload(seq, (seq % 9) as usize * 800), 0).unwrap();
                     batch(&mut source, 4);
@@ -271,7 +273,7 @@ fn snapshots_beside_a_writer_and_a_pruner_are_sound_prefixes() {
         });
         let _stop = Stop(&stopped);
         let mut cuts = Vec::new();
-        for round in 0..40 {
+        for round in 0..5000 {
             let copy = dir.path().join(format!("copy {round}"));
             let before = log.next_seq().unwrap();
             let report = take(&log, &copy);
@@ -287,8 +289,12 @@ fn snapshots_beside_a_writer_and_a_pruner_are_sound_prefixes() {
             assert_eq!(writer(&copied).next_seq(), report.next_seq);
             cuts.push((report.first_seq, report.next_seq));
             std::fs::remove_dir_all(&copy).unwrap();
+            // On a busy machine the pruner may come late.
+            if round >= 40 && report.first_seq > 0 {
+                break;
+            }
         }
         assert!(cuts.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1));
-        assert!(cuts[39].0 > 0, "the pruner came to do something");
+        assert!(cuts.last().is_some_and(|cut| cut.0 > 0), "the pruner came to do something");
     });
 }
