@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /** What one child process is to do, as JSON. */
@@ -113,6 +113,9 @@ export function medianMs(times: number, call: (index: number) => unknown): numbe
   )
 }
 
+/** Passes that warm a process up, in every language: just-in-time compilers take two or three of 100,000 messages. */
+export const WARMING = 3
+
 /** The outcome of passes that were timed. */
 export function ofPasses(passes: readonly { ns: number; cpu: number }[]): Outcome {
   return { values: { '': median(passes.map(({ ns }) => ns)) }, cpu: median(passes.map(({ cpu }) => cpu)) }
@@ -121,9 +124,29 @@ export function ofPasses(passes: readonly { ns: number; cpu: number }[]): Outcom
 /** What children run: this folder as plain JavaScript, so that no loader changes the code that is measured. */
 export const child = resolve('.cache/bench/bench/child.js')
 
+/** More than most contenders write. */
+const TOUCHED_BYTES = 768 << 20
+const piece = Buffer.alloc(8 << 20, 1)
+
+/**
+ * Has the machine use memory that it can give to files then. The host of a virtual machine takes free memory back, and what is
+ * found again for a page takes twenty times as long as the page: whoever came first after a pause would pay for all.
+ */
+function touchMemory(dir: string): void {
+  const path = join(dir, 'touched')
+  const file = openSync(path, 'w')
+  try {
+    for (let at = 0; at < TOUCHED_BYTES; at += piece.length) writeSync(file, piece)
+  } finally {
+    closeSync(file)
+    rmSync(path)
+  }
+}
+
 /** Runs a job in a process and a folder of its own. */
 export async function runJob(job: Job, parent: string): Promise<Outcome> {
   const dir = mkdtempSync(join(parent, 'bench-'))
+  touchMemory(dir)
   try {
     const { code, stdout, stderr } = await collect([child, JSON.stringify(job), dir])
     if (code !== 0) throw new Error(lastLine(stderr))

@@ -1,4 +1,5 @@
 import {
+  WARMING,
   ofPasses,
   timed,
   type Contender,
@@ -12,9 +13,9 @@ import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
-/** How long a child writes, in passes over its payloads. The first pass is its warm-up. */
+/** How long a child writes, in passes over its payloads, of which the first ones warm it up. */
 const BUDGET_MS = 300
-const [MIN_PASSES, MAX_PASSES] = [3, 8]
+const [MIN_PASSES, MAX_PASSES] = [WARMING + 1, WARMING + 8]
 
 /** A stream with a buffer made for this bench. Its ratio stands apart: what is reached is held against peers as they come. */
 const TUNED = 'fs.createWriteStream, 1000 a wait'
@@ -100,7 +101,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   }
   await verify(payloads, times.length, (see) => store.read(see))
   await store.close()
-  return ofPasses(times.slice(1))
+  return ofPasses(times.slice(WARMING))
 }
 
 export const part: Part = { groups, run }

@@ -1,4 +1,5 @@
 import {
+  WARMING,
   ofPasses,
   timed,
   type Contender,
@@ -13,8 +14,8 @@ import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
-/** Passes over all messages, and how many of them come before the engine has settled. */
-const [PASSES, WARMING] = [11, 3]
+/** Passes over all messages. */
+const PASSES = WARMING + 8
 
 /** `slower` contenders get that many times fewer payloads; the slowest run once. */
 function contender(

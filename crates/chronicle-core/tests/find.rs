@@ -94,7 +94,7 @@ fn every_seq_is_found_with_the_index_without_it_and_with_a_wrong_one() {
     drop(open(dir.path()).writer(Duration::ZERO).unwrap());
     let log = open(dir.path());
     let held = writer(&log);
-    for _ in 0..200 {
+    for _ in 0..6000 {
         if index.exists() {
             break;
         }
