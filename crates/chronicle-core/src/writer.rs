@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::active::Active;
 use crate::checksum::crc32;
 use crate::chronicle::Inner;
-use crate::clock;
+use crate::clock::{Clock, System};
 use crate::durability::{Durability, Flusher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -39,6 +39,7 @@ pub struct Writer {
     pub(crate) mark_at: u64,
     /// The nearer one of both: all that the way of a message looks at.
     pub(crate) event_at: u64,
+    clock: Clock,
     fork: ForkGuard,
     pub(crate) durability: Durability,
     // Stopped and joined in this order, before the lock goes.
@@ -92,6 +93,7 @@ impl Writer {
             poke_at: place.offset,
             mark_at: place.offset + STRIDE_BYTES,
             event_at: place.offset,
+            clock: Clock::new(System::new()),
             fork,
             durability,
             flusher,
@@ -228,7 +230,7 @@ impl Writer {
     /// The clock, which may go back, but not the log.
     #[inline]
     pub(crate) fn stamp(&mut self) -> u64 {
-        self.place.timestamp_ns = self.place.timestamp_ns.max(clock::now_ns());
+        self.place.timestamp_ns = self.place.timestamp_ns.max(self.clock.now_ns());
         self.place.timestamp_ns
     }
 

@@ -6,7 +6,7 @@ use std::ptr;
 use std::slice;
 use std::sync::Arc;
 
-use chronicle_core::{Entry, View as Mapped};
+use chronicle_core::{BatchItem, Entry, View as Mapped};
 use napi::sys;
 
 use crate::failure::Failure;
@@ -67,14 +67,15 @@ impl View {
         Ok(unsafe { slice::from_raw_parts_mut(self.data.cast(), self.bytes) })
     }
 
-    /// The words of a `Uint32Array` that no other thread can write to.
-    pub fn words(&self, name: &str) -> Result<&[u32], Failure> {
+    /// The words of a `Uint32Array` that no other thread can write to, as the table of a batch: a length and a type for each message.
+    pub fn batch_items(&self, name: &str) -> Result<&[BatchItem], Failure> {
         self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
-        if self.bytes == 0 {
+        let count = self.bytes / size_of::<BatchItem>();
+        if count == 0 {
             return Ok(&[]);
         }
-        // SAFETY: as in `bytes`; JavaScript aligns the elements of a `Uint32Array` to four bytes.
-        Ok(unsafe { slice::from_raw_parts(self.data.cast(), self.bytes / 4) })
+        // SAFETY: as in `bytes`; JavaScript aligns the elements of a `Uint32Array` to four bytes, and a `BatchItem` is two such words.
+        Ok(unsafe { slice::from_raw_parts(self.data.cast(), count) })
     }
 
     /// The words of a `Uint32Array` as the table that `poll` fills: eight words an entry.

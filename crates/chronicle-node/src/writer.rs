@@ -31,7 +31,6 @@ pub struct Appender {
     control: Pinned,
     stage: Pinned,
     text: RefCell<Text>,
-    items: RefCell<Vec<BatchItem>>,
 }
 
 impl Appender {
@@ -50,7 +49,6 @@ impl Appender {
             control,
             stage: Pinned::new(env, stage, "stage")?,
             text: RefCell::new(Text::new()),
-            items: RefCell::default(),
         })
     }
 
@@ -69,19 +67,16 @@ impl Appender {
         Ok(())
     }
 
-    fn append_batch(&self, payloads: &[u8], table: &[u32], count: usize) -> Result<(), Failure> {
-        let pairs = count.checked_mul(2).and_then(|words| table.get(..words));
-        let pairs = pairs.ok_or_else(|| Failure::argument("the table is shorter than the batch"))?;
-        let mut items = self.items.borrow_mut();
-        items.clear();
-        items.extend(pairs.chunks_exact(2).map(|pair| BatchItem { length: pair[0], type_id: pair[1] }));
+    fn append_batch(&self, payloads: &[u8], table: &[BatchItem], count: usize) -> Result<(), Failure> {
+        let items = table.get(..count);
+        let items = items.ok_or_else(|| Failure::argument("the table is shorter than the batch"))?;
         let total = items.iter().map(|item| item.length as usize).sum::<usize>();
         let payloads = payloads.get(..total);
         let payloads =
             payloads.ok_or_else(|| Failure::argument("the payloads are shorter than the batch"))?;
         let expected_seq = number::from_slot(self.control.get(EXPECTED_SEQ));
         let (first, last) =
-            self.writer.with(|writer| Ok(writer.append_batch(payloads, &items, expected_seq)?))?;
+            self.writer.with(|writer| Ok(writer.append_batch(payloads, items, expected_seq)?))?;
         self.control.set(FIRST, number::to_js(first));
         self.control.set(LAST, number::to_js(last));
         Ok(())
@@ -145,7 +140,7 @@ impl HotCall<3> for AppendBatch {
     const CALL: Call<Appender, 3> = |appender, env, [payloads, table, count]| {
         let (payloads, table) = (View::of(env, payloads, "payloads")?, View::of(env, table, "table")?);
         let count = usize::try_from(number::unsigned(env, count, "count")?).unwrap_or(usize::MAX);
-        appender.append_batch(payloads.bytes("payloads")?, table.words("table")?, count)?;
+        appender.append_batch(payloads.bytes("payloads")?, table.batch_items("table")?, count)?;
         Ok(std::ptr::null_mut())
     };
 }

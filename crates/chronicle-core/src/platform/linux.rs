@@ -143,6 +143,21 @@ pub(crate) fn populate(map: &MmapRaw, offset: usize, len: usize) {
     let _ = map.advise_range(Advice::PopulateWrite, offset, len);
 }
 
+/// Whether [`ticks`] come at one rate on all processors: the kernel has found so where its own clock goes by them.
+pub(crate) fn ticks_are_steady() -> bool {
+    const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    cfg!(target_arch = "x86_64") && std::fs::read(SOURCE).is_ok_and(|name| name.trim_ascii() == b"tsc")
+}
+
+/// The processor's time-stamp counter.
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    return tick_counter::x86_64_tick_counter();
+    #[cfg(not(target_arch = "x86_64"))]
+    return 0;
+}
+
 /// Knows whether this is still the process that made it: a page that the kernel wipes in a forked child.
 #[derive(Debug)]
 pub(crate) struct ForkGuard(MmapMut);

@@ -82,6 +82,17 @@ pub(crate) fn no_readahead(_map: &MmapRaw) {}
 /// Pages become resident at their first store.
 pub(crate) fn populate(_map: &MmapRaw, _offset: usize, _len: usize) {}
 
+/// The clock is asked each time.
+pub(crate) fn ticks_are_steady() -> bool {
+    false
+}
+
+/// Nobody counts them.
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    0
+}
+
 /// Knows whether this is still the process that made it, by its pid.
 #[derive(Debug)]
 pub(crate) struct ForkGuard(u32);
