@@ -125,7 +125,7 @@ export function ofPasses(passes: readonly { ns: number; cpu: number }[]): Outcom
 export const child = resolve('.cache/bench/bench/child.js')
 
 /** More than most contenders write. */
-const TOUCHED_BYTES = 768 << 20
+const TOUCHED_BYTES = 1 << 30
 const piece = Buffer.alloc(8 << 20, 1)
 
 /**

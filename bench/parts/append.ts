@@ -15,7 +15,7 @@ import { javaQueue, runQueue } from '../peers/queue.ts'
 
 /** How long a child writes, in passes over its payloads, of which the first ones warm it up. */
 const BUDGET_MS = 300
-const [MIN_PASSES, MAX_PASSES] = [WARMING + 1, WARMING + 8]
+const [MIN_PASSES, MAX_PASSES] = [WARMING + 1, WARMING + 20]
 
 /** A stream with a buffer made for this bench. Its ratio stands apart: what is reached is held against peers as they come. */
 const TUNED = 'fs.createWriteStream, 1000 a wait'
