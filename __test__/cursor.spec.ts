@@ -1,5 +1,6 @@
 import test from 'ava'
 
+import { NativeChronicle } from '../native/binding.cjs'
 import { refuses, refusesArgument } from './helpers/refusal.ts'
 import { fresh } from './helpers/temporary.ts'
 
@@ -17,6 +18,25 @@ test('a cursor stands on one message after the other', (t) => {
     t.is(cursor.batchRemaining, 0)
   }
   t.false(cursor.next())
+})
+
+test.serial('a cursor that looks again and again asks the native reader alone', (t) => {
+  const log = fresh(t)
+  const cursor = log.cursor()
+  const { firstSeq } = NativeChronicle.prototype
+  let asked = 0
+  NativeChronicle.prototype.firstSeq = function (this: NativeChronicle) {
+    asked++
+    return firstSeq.call(this)
+  }
+  try {
+    for (let turn = 0; turn < 10; turn++) t.false(cursor.next())
+    t.is(asked, 0)
+    t.is(log.firstSeq, 0)
+    t.is(asked, 1)
+  } finally {
+    NativeChronicle.prototype.firstSeq = firstSeq
+  }
 })
 
 test('a cursor goes on when there is more, and stops at the end of its range for good', (t) => {

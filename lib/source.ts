@@ -47,7 +47,7 @@ export class Source {
   readonly #runs: Runs
   readonly #backward: boolean
   readonly #until: number | bigint | undefined
-  readonly #mustReach: number
+  readonly #mustReach: number | undefined
   readonly #commit: ((seq: number) => void) | undefined
   readonly #onSkipped: ((skipped: Skipped) => void) | undefined
   #left: number
@@ -67,7 +67,7 @@ export class Source {
     })
     this.#until = bounds.until
     this.#onSkipped = bounds.onSkipped
-    this.#mustReach = bounds.mustReach ?? Infinity
+    this.#mustReach = bounds.mustReach
     this.#left = bounds.limit ?? Infinity
   }
 
@@ -156,7 +156,9 @@ export class Source {
 
   #within(count: number): number {
     if (count === 0) {
-      if (this.#mustReach < this.#home.firstSeq) this.#home.reader(this.#mustReach, false)
+      // Asking for the first seq that is left takes a system call, which who looks again and again must not pay for.
+      const mustReach = this.#mustReach
+      if (mustReach !== undefined && mustReach < this.#home.firstSeq) this.#home.reader(mustReach, false)
       return 0
     }
     const inside = this.#until === undefined ? count : this.run.within(this.#until, count)
