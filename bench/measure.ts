@@ -61,6 +61,8 @@ export interface Group {
   contenders: Contender[]
   targets: Target[]
   rounds?: number
+  /** Whether contenders take so much new memory, for what they write, that it counts where the machine finds it. */
+  writes?: boolean
   /** Where the lines are figures at steps of something that grows: the names of the steps. */
   steps?: string[]
 }
@@ -144,10 +146,10 @@ function touchMemory(dir: string): void {
 }
 
 /** Runs a job in a process and a folder of its own. */
-export async function runJob(job: Job, parent: string): Promise<Outcome> {
+async function runJob(job: Job, parent: string, writes = false): Promise<Outcome> {
   const dir = mkdtempSync(join(parent, 'bench-'))
-  touchMemory(dir)
   try {
+    if (writes) touchMemory(dir)
     const { code, stdout, stderr } = await collect([child, JSON.stringify(job), dir])
     if (code !== 0) throw new Error(lastLine(stderr))
     return JSON.parse(stdout) as Outcome
@@ -183,7 +185,7 @@ export async function measure(group: Group, options: Options, tell: (text: strin
       if (missing.has(contender.name) || round >= (contender.rounds ?? rounds)) continue
       tell(`${group.title}: ${contender.name}, round ${round + 1} of ${rounds}`)
       try {
-        record(lines, contender, await runJob(contender.job, options.dir))
+        record(lines, contender, await runJob(contender.job, options.dir, group.writes))
       } catch (error) {
         missing.add(contender.name)
         const reason = error instanceof Error ? error.message : String(error)

@@ -39,6 +39,7 @@ function bytes(size: number): Group {
   return {
     title: `append, ${size} B`,
     unit: 'ns a message',
+    writes: true,
     contenders: [
       contender('log.append(bytes)', 'chronicle', 'append', size),
       contender('log.appendBatch of 256', 'chronicle', 'batch', size),
@@ -69,6 +70,7 @@ function text(size: number): Group {
   return {
     title: `append text, ${size} B`,
     unit: 'ns a message',
+    writes: true,
     contenders: [
       contender('log.append(string)', 'chronicle', 'append', size, 1, { text: true }),
       contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size, 1, { text: true }),

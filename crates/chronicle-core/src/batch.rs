@@ -18,6 +18,8 @@ pub struct BatchItem {
     pub type_id: u32,
 }
 
+const _: () = assert!(size_of::<BatchItem>() == 8);
+
 impl Writer {
     /// Appends a batch: every reader, and recovery after any failure, finds all of its messages or none.
     ///

@@ -70,12 +70,16 @@ impl View {
     /// The words of a `Uint32Array` that no other thread can write to, as the table of a batch: a length and a type for each message.
     pub fn batch_items(&self, name: &str) -> Result<&[BatchItem], Failure> {
         self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
+        let items: *const BatchItem = self.data.cast();
+        if !items.is_aligned() {
+            return Err(Failure::argument(format!("{name} must start at a multiple of four bytes")));
+        }
         let count = self.bytes / size_of::<BatchItem>();
         if count == 0 {
             return Ok(&[]);
         }
-        // SAFETY: as in `bytes`; JavaScript aligns the elements of a `Uint32Array` to four bytes, and a `BatchItem` is two such words.
-        Ok(unsafe { slice::from_raw_parts(self.data.cast(), count) })
+        // SAFETY: as in `bytes`; aligned as just checked, and a `BatchItem` is eight bytes of plain integers.
+        Ok(unsafe { slice::from_raw_parts(items, count) })
     }
 
     /// The words of a `Uint32Array` as the table that `poll` fills: eight words an entry.
