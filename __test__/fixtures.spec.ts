@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 
 import { ChronicleError, type Message } from '../index.ts'
-import { bases, bytesAt, overwrite, reseal, resealRecord, segment, snapshot } from './helpers/files.ts'
+import {
+  bases,
+  bytesAt,
+  indexOf,
+  overwrite,
+  reseal,
+  resealRecord,
+  segment,
+  snapshot,
+} from './helpers/files.ts'
 import { fixtureNames, readManifest, sha256, unpack, type Manifest } from './helpers/fixture.ts'
 import { refuses } from './helpers/refusal.ts'
 import { nowhere, opened } from './helpers/temporary.ts'
@@ -224,7 +233,7 @@ test('an index of a later version is not used', (t) => {
   const dir = copy(t, '1/everything')
   const manifest = expected(readManifest('1/everything'))
   for (const base of bases(dir)) {
-    const path = segment(dir, base).replace(/seg$/, 'idx')
+    const path = indexOf(dir, base)
     if (!existsSync(path)) continue
     reseal(path, 0, 64, (header) => header.writeUInt32LE(2, 8))
     t.is(bytesAt(path, 8, 1)[0], 2)

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import { Chronicle, type PruneOptions, type Retention } from '../index.ts'
 import { appendPayloads, checkPayloads } from './helpers/contents.ts'
-import { bases, overwrite, segment, snapshot } from './helpers/files.ts'
+import { bases, indexOf, overwrite, snapshot } from './helpers/files.ts'
 import { refuses, refusesArgument, rejects } from './helpers/refusal.ts'
 import { fresh, nowhere, opened } from './helpers/temporary.ts'
 
@@ -254,7 +254,7 @@ test('a position that cannot be read keeps everything', async (t) => {
 
 test('why the prune of a roll fails is told, and the next one tries again', async (t) => {
   const log = fresh(t, { segmentBytes: 65_536, retention: { keepMessages: 500 } })
-  const index = segment(log.path).replace(/seg$/, 'idx')
+  const index = indexOf(log.path)
   mkdirSync(join(index, 'in the way'), { recursive: true })
   appendPayloads(log, 0, COUNT)
   while (log.stats().pruneFailure === undefined) await pause(5)

@@ -28,6 +28,7 @@ import {
   SEGMENT_HEADER,
   bases,
   flip,
+  indexOf,
   overwrite,
   reseal,
   segment,
@@ -272,7 +273,7 @@ test('what a killed writer leaves is unfinished at most, and never a loss', asyn
 
 test('a wrong index is derived data and made again', async (t) => {
   const dir = written(t)
-  const path = segment(dir).replace(/seg$/, 'idx')
+  const path = indexOf(dir)
   flip(path, 20)
   const { sound, problems } = await check(t, dir)
   t.true(sound)
@@ -339,7 +340,7 @@ test('files of a later version are no damage', async (t) => {
 test('repair is refused while a writer has the log, and verify is not', async (t) => {
   const dir = written(t)
   // The helper thread of a writer makes the last index anew: where there was none it can be seen to have done so.
-  rmSync(segment(dir, bases(dir).at(-1)).replace(/seg$/, 'idx'))
+  rmSync(indexOf(dir, bases(dir).at(-1)))
   const holder = new Peer(t, 'hold', dir)
   await holder.message()
   const before = await settledSnapshot(dir)

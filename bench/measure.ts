@@ -132,7 +132,7 @@ const piece = Buffer.alloc(8 << 20, 1)
 
 /**
  * Has the machine use memory that it can give to files then. The host of a virtual machine takes free memory back, and what is
- * found again for a page takes twenty times as long as the page: whoever came first after a pause would pay for all.
+ * found again takes thirty times as long as a page that is there: whoever came first after a pause would pay for all.
  */
 function touchMemory(dir: string): void {
   const path = join(dir, 'touched')

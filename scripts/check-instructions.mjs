@@ -12,11 +12,8 @@ const WALKS = [1, 21]
 /** Asks the system for the time, as each append does under valgrind, which is too slow to reckon. */
 const UNCOUNTED = '*clock::Clock*ask*'
 
-function run(command, args, env = {}) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    encoding: 'utf8',
-    env: { ...process.env, ...env },
-  })
+function run(command, args) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
   if (status === 0) return { stdout, stderr }
   console.error(error?.message ?? stderr)
   process.exit(1)
@@ -33,8 +30,7 @@ function build() {
     '--no-run',
     '--message-format=json',
   ]
-  // Callgrind knows functions by their names.
-  const artifacts = run('cargo', args, { CARGO_PROFILE_BENCH_STRIP: 'none' })
+  const artifacts = run('cargo', args)
     .stdout.trim()
     .split('\n')
     .map((line) => JSON.parse(line))

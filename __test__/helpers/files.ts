@@ -22,6 +22,11 @@ export function segment(dir: string, base = 0): string {
   return join(dir, `${String(base).padStart(20, '0')}.seg`)
 }
 
+/** The path of the index of that segment. */
+export function indexOf(dir: string, base = 0): string {
+  return segment(dir, base).replace(/seg$/, 'idx')
+}
+
 /** The first seqs of the segments, ascending. */
 export function bases(dir: string): number[] {
   return readdirSync(dir)
@@ -42,10 +47,14 @@ export function snapshot(dir: string): Record<string, string> {
   return files
 }
 
-/** Waits until the helper thread of a writer that has just come has made the indexes, and then takes a {@link snapshot}. */
+/** Waits until the helper thread of a writer that has just come has made the indexes that were missing, the last it does unasked. */
+export async function settled(dir: string): Promise<void> {
+  while (!bases(dir).every((base) => existsSync(indexOf(dir, base)))) await pause(2)
+}
+
+/** A {@link snapshot} once the log is {@link settled}. */
 export async function settledSnapshot(dir: string): Promise<Record<string, string>> {
-  const index = (base: number) => segment(dir, base).replace(/seg$/, 'idx')
-  while (!bases(dir).every((base) => existsSync(index(base)))) await pause(2)
+  await settled(dir)
   return snapshot(dir)
 }
 

@@ -51,11 +51,10 @@ pub(crate) struct Clock<S = System> {
     asked: (u64, u64),
     /// For so many ticks from there on the time is reckoned.
     valid: u64,
-    /// Nanoseconds in a tick, in 2^-32, and the ticks in [`RECKONED_NS`]; 0 as long as they are not known.
+    /// Nanoseconds in a tick, in 2^-32, as they were measured last.
     rate: u64,
+    /// The ticks in [`RECKONED_NS`]; 0 as long as no two rates have agreed.
     window: u64,
-    /// The last measured rate, whether or not another one has agreed.
-    measured: u64,
     since: Option<Start>,
 }
 
@@ -77,7 +76,6 @@ impl<S: Source> Clock<S> {
             valid: 0,
             rate: 0,
             window: 0,
-            measured: 0,
             since: None,
         }
     }
@@ -133,10 +131,9 @@ impl<S: Source> Clock<S> {
             let rate =
                 u64::try_from(rate).ok().filter(|rate| (RATES.0..=RATES.1).contains(rate)).unwrap_or(0);
             // One that was measured over a suspension agrees with none.
-            let agreed = rate.abs_diff(self.measured) <= rate / AGREEMENT;
-            self.measured = rate;
-            self.rate = if agreed { rate } else { 0 };
-            self.window = (RECKONED_NS << 32).checked_div(self.rate).unwrap_or(0);
+            let agreed = rate.abs_diff(self.rate) <= rate / AGREEMENT;
+            self.rate = rate;
+            self.window = if agreed { (RECKONED_NS << 32).checked_div(rate).unwrap_or(0) } else { 0 };
         }
         self.since = Some(Start { tick, now, steady });
     }

@@ -69,32 +69,35 @@ impl View {
 
     /// The words of a `Uint32Array` that no other thread can write to, as the table of a batch: a length and a type for each message.
     pub fn batch_items(&self, name: &str) -> Result<&[BatchItem], Failure> {
-        self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
-        let items: *const BatchItem = self.data.cast();
-        if !items.is_aligned() {
-            return Err(Failure::argument(format!("{name} must start at a multiple of four bytes")));
-        }
-        let count = self.bytes / size_of::<BatchItem>();
+        let (items, count) = self.rows(name)?;
         if count == 0 {
             return Ok(&[]);
         }
-        // SAFETY: as in `bytes`; aligned as just checked, and a `BatchItem` is eight bytes of plain integers.
+        // SAFETY: as in `bytes`; aligned as `rows` checks, and a `BatchItem` is eight bytes of plain integers.
         Ok(unsafe { slice::from_raw_parts(items, count) })
     }
 
     /// The words of a `Uint32Array` as the table that `poll` fills: eight words an entry.
     pub fn entries_mut(&mut self, name: &str) -> Result<&mut [Entry], Failure> {
-        self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
-        let entries: *mut Entry = self.data.cast();
-        if !entries.is_aligned() {
-            return Err(Failure::argument(format!("{name} must start at a multiple of eight bytes")));
-        }
-        let count = self.bytes / size_of::<Entry>();
+        let (entries, count) = self.rows(name)?;
         if count == 0 {
             return Ok(&mut []);
         }
-        // SAFETY: as in `bytes_mut`; aligned as just checked, and an `Entry` is 32 bytes of plain integers.
+        // SAFETY: as in `bytes_mut`; aligned as `rows` checks, and an `Entry` is 32 bytes of plain integers.
         Ok(unsafe { slice::from_raw_parts_mut(entries, count) })
+    }
+
+    /// Where the rows of a table in a `Uint32Array` start, and how many there are.
+    fn rows<T>(&self, name: &str) -> Result<(*mut T, usize), Failure> {
+        self.expect_kind(sys::TypedarrayType::uint32_array, name, "Uint32Array")?;
+        let rows: *mut T = self.data.cast();
+        if !rows.is_aligned() {
+            return Err(Failure::argument(format!(
+                "{name} must start at a multiple of {} bytes",
+                align_of::<T>()
+            )));
+        }
+        Ok((rows, self.bytes / size_of::<T>()))
     }
 
     /// Whether both lie in the same bytes.
