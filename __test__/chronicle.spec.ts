@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 
 import { Chronicle } from '../index.ts'
-import { bases, snapshot } from './helpers/files.ts'
+import { bases, settled, snapshot } from './helpers/files.ts'
 import { refuses, rejects } from './helpers/refusal.ts'
 import { folder, fresh, nowhere, opened } from './helpers/temporary.ts'
 
@@ -43,10 +43,11 @@ test('without create, and read-only, nothing is created', (t) => {
   t.deepEqual(readdirSync(dir), [])
 })
 
-onUnix('files are created with the mode asked for, 0600 by default', (t) => {
+onUnix('files are created with the mode asked for, 0600 by default', async (t) => {
   for (const mode of [0o600, 0o640, 0o664]) {
     const log = opened(t, nowhere(t), mode === 0o600 ? {} : { mode })
     log.append('x')
+    await settled(log.path)
     for (const name of readdirSync(log.path)) t.is(statSync(join(log.path, name)).mode & 0o777, mode, name)
   }
 })
