@@ -6,9 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::index::Mark;
-use crate::layout::{SEGMENT_ALIGN, align_up};
-use crate::platform;
+use crate::layout::{SEGMENT_ALIGN, SEGMENT_HEADER_LEN, align_up};
+use crate::platform::{self, Pages};
 use crate::segment::Segment;
+
+/// A flush of less makes pages small from then on: it would write more than it has to, of a large page.
+const LARGE_FLUSH: u64 = 1 << 20;
 
 /// A segment and how far it is written.
 #[derive(Debug)]
@@ -18,14 +21,26 @@ pub(crate) struct Active {
     next_seq: AtomicU64,
     /// For the index; the appender adds one a stride, the helper thread writes them to the file.
     marks: Mutex<Vec<Mark>>,
-    /// Whether the segment was flushed while it is appended to.
-    flushed: AtomicBool,
+    /// Whether a few messages were flushed by themselves while the segment is appended to.
+    small_flush: AtomicBool,
 }
 
 impl Active {
     pub(crate) fn new(segment: Segment, end: u64, next_seq: u64, marks: Vec<Mark>) -> Self {
         let (end, next_seq) = (AtomicU64::new(end), AtomicU64::new(next_seq));
-        Self { segment, end, next_seq, marks: Mutex::new(marks), flushed: AtomicBool::new(false) }
+        Self { segment, end, next_seq, marks: Mutex::new(marks), small_flush: AtomicBool::new(false) }
+    }
+
+    /// An empty segment that goes on where `self` ends, with [`next_pages`](Self::next_pages).
+    pub(crate) fn follow(&self, segment: Segment) -> Self {
+        segment.region.advise_pages(self.next_pages());
+        let (end, next_seq) = (SEGMENT_HEADER_LEN as u64, segment.header.base_seq);
+        Self::new(segment, end, next_seq, Vec::new())
+    }
+
+    /// The pages of the next segment: large ones once the log has filled a segment without flushing a few messages by themselves.
+    pub(crate) fn next_pages(&self) -> Pages {
+        if self.small_flush.load(Ordering::Relaxed) { Pages::Small } else { Pages::Large }
     }
 
     pub(crate) fn marks(&self) -> MutexGuard<'_, Vec<Mark>> {
@@ -53,13 +68,12 @@ impl Active {
         self.next_seq.store(next_seq, Ordering::Release);
     }
 
-    /// Waits until the bytes of `from..to` are on the disk. From the first time on the segment's pages come one by one: each flush of
-    /// a few messages would write a large one whole.
+    /// Waits until the bytes of `from..to` are on the disk.
     #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
     pub(crate) fn flush(&self, from: u64, to: u64) -> Result<()> {
         let Some(file) = &self.segment.file else { return Ok(()) };
-        if !self.flushed.swap(true, Ordering::Relaxed) {
-            self.segment.region.no_readahead();
+        if to - from < LARGE_FLUSH && !self.small_flush.swap(true, Ordering::Relaxed) {
+            self.segment.region.advise_pages(Pages::Small);
         }
         let flushed = platform::flush(&self.segment.region, file, from as usize, (to - from) as usize);
         flushed.map_err(|e| Error::io("flush the segment", &self.segment.path, &e))

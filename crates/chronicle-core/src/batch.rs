@@ -6,7 +6,7 @@ use crate::fault;
 use crate::header::{COMMIT_WORD, MessageHeader};
 use crate::layout::{HEADER_LEN, MAX_BATCH_BYTES, record_len};
 use crate::wait;
-use crate::writer::{Writer, offset_in_map, payload_len, store_header};
+use crate::writer::{Writer, offset_in_map, payload_len, store_header, store_payload};
 
 /// One message of a batch: its length in the payload bytes that go with it, and its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +73,7 @@ impl Writer {
                 ..MessageHeader::default()
             };
             let offset = offset_in_map(place.offset);
-            region.copy_in(offset + HEADER_LEN, payload);
+            store_payload(region, offset + HEADER_LEN, payload);
             store_header(region, offset, &header);
             if index == 0 {
                 first_word = header.commit_word();

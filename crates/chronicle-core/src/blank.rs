@@ -9,6 +9,7 @@ use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::MessageHeader;
+use crate::platform::Pages;
 use crate::preamble::ChronicleId;
 use crate::quarantine;
 use crate::record::{self, Place, Record};
@@ -25,8 +26,8 @@ pub(crate) struct Blank {
 }
 
 impl Blank {
-    /// Allocates `size` bytes under the temporary name and makes the first `resident` of them resident.
-    pub(crate) fn create(directory: &Directory, size: u64, mode: u32, resident: usize) -> Result<Self> {
+    /// Allocates `size` bytes under the temporary name.
+    pub(crate) fn create(directory: &Directory, size: u64, mode: u32) -> Result<Self> {
         let path = directory.segment_temporary();
         // Left by a roll that failed: the name belongs to whoever holds the writer lock.
         let kept = fault::planted("temporary.kept");
@@ -34,7 +35,7 @@ impl Blank {
             disk::remove_if_there(&path).map_err(|e| Error::io("remove the file", &path, &e))?;
         }
         let file = create_new(&path, mode)?;
-        let blank = Self::prepare(file, path.clone(), size, resident);
+        let blank = Self::map(file, path.clone(), size);
         if blank.is_err() && !kept {
             // The next roll creates the name again; the first error says more than this one.
             let _ = disk::remove(&path);
@@ -42,14 +43,19 @@ impl Blank {
         blank
     }
 
-    fn prepare(file: File, path: PathBuf, size: u64, resident: usize) -> Result<Self> {
+    fn map(file: File, path: PathBuf, size: u64) -> Result<Self> {
         let len = usize::try_from(size).map_err(|_| {
             Error::new(ErrorKind::TooLarge, "the segment exceeds the address space").at_path(&path)
         })?;
         disk::allocate(&file, size).map_err(|e| Error::io("allocate the segment", &path, &e))?;
         let region = Region::map_mut(&file, len).map_err(|e| Error::io("map the segment", &path, &e))?;
-        region.populate(0, resident);
         Ok(Self { file, region, path, size })
+    }
+
+    /// Makes the first `bytes` resident.
+    pub(crate) fn populate(&self, bytes: usize, pages: Pages) {
+        self.region.advise_pages(pages);
+        self.region.populate(0, bytes);
     }
 
     pub(crate) fn size(&self) -> u64 {

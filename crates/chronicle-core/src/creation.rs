@@ -87,7 +87,7 @@ pub(crate) fn create(directory: &Directory, options: &Options) -> Result<()> {
     getrandom::fill(&mut chronicle_id)
         .map_err(|e| Error::new(ErrorKind::Io, format!("cannot get random bytes: {e}")))?;
     let segment_bytes = options.segment_bytes.unwrap_or(DEFAULT_SEGMENT_BYTES);
-    let blank = Blank::create(directory, next_size(None, segment_bytes, 0), options.mode, 0)?;
+    let blank = Blank::create(directory, next_size(None, segment_bytes, 0), options.mode)?;
     let segment = blank.name(directory, &chronicle_id, 0, 0, 0)?;
     crate::fault::point("create.segment");
     let synced = segment.file.as_ref().map_or(Ok(()), disk::sync);

@@ -11,6 +11,7 @@ use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, IndexFile};
 use crate::observer::Event;
+use crate::platform::Pages;
 use crate::retention;
 
 /// Pages are made resident in steps of this, and the appender reports its progress as often.
@@ -198,7 +199,7 @@ impl Shared {
                 Self::stay_ahead(&active, &mut resident);
             }
             if let Some(size) = next_size {
-                self.prepare(size);
+                self.prepare(size, active.next_pages());
             }
             let rolled = !sealed.is_empty();
             for sealed in sealed {
@@ -280,8 +281,9 @@ impl Shared {
     }
 
     /// Creates the next segment. When that fails the roll tries by itself, and reports.
-    fn prepare(&self, size: u64) {
-        let blank = Blank::create(&self.inner.directory, size, self.inner.options.mode, RESIDENT_BYTES);
+    fn prepare(&self, size: u64, pages: Pages) {
+        let blank = Blank::create(&self.inner.directory, size, self.inner.options.mode)
+            .inspect(|blank| blank.populate(RESIDENT_BYTES, pages));
         let mut job = self.lock();
         job.ready = blank.ok();
         job.preparing = false;

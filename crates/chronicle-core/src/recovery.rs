@@ -265,7 +265,7 @@ impl Recovery<'_> {
         let inner = self.inner;
         let limit = inner.options.segment_bytes.unwrap_or(inner.control.identity.segment_bytes);
         let size = next_size(Some(segment.end()), limit, 0);
-        let blank = Blank::create(&inner.directory, size, inner.options.mode, 0)?;
+        let blank = Blank::create(&inner.directory, size, inner.options.mode)?;
         let next = if place.seq == segment.header.base_seq {
             // A roll out of an empty segment ended it, and did not get to the larger one.
             blank.replace(&inner.directory, segment, &place, inner.options.mode)?

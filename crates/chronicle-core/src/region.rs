@@ -15,8 +15,8 @@ use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, FileId};
 use crate::layout::HEADER_LEN;
-use crate::platform;
 use crate::platform::guard::{Guard, hit};
+use crate::platform::{self, Pages};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(all(target_arch = "x86_64", not(chronicle_portable)))]
@@ -24,6 +24,10 @@ mod fold;
 
 /// How far ahead of a reader lines are fetched: the processor's own look ahead ends with each page.
 const AHEAD: usize = 8192;
+/// How far ahead of a writer lines are fetched: anything from one line to a page does.
+const STORES_AHEAD: usize = 1024;
+/// Not more at a time: a longer copy gets by with what the processor fetches by itself.
+const MOST_STORES: usize = 4096;
 /// Bytes that are copied and checked at once where a processor cannot do both in one: they stay in the first-level cache meanwhile.
 const PART: usize = 1024;
 /// So many bytes are copied and checked in one go: more gains nothing.
@@ -218,6 +222,15 @@ impl Region {
         }
     }
 
+    /// Has as many lines as `len` bytes at `offset` take on their way to this processor, of those that a writer stores to next. The
+    /// processor that zeroed them has them otherwise, and each fence waits until they have come.
+    #[inline]
+    pub(crate) fn prefetch_stores(&self, offset: usize, len: usize) {
+        for at in (0..len.min(MOST_STORES)).step_by(64) {
+            prefetch_store(self.map.as_ptr().wrapping_add(offset + STORES_AHEAD + at));
+        }
+    }
+
     /// Zeroes `len` bytes at `offset` by storing to them.
     pub(crate) fn zero(&self, offset: usize, len: usize) {
         assert!(self.writable && self.holds(offset, len));
@@ -263,10 +276,9 @@ impl Region {
         Ok(())
     }
 
-    /// Has pages come in one by one. What the kernel reads ahead it may keep as one page of up to 2 MiB, of which a store to any byte
-    /// makes the next flush write all.
-    pub(crate) fn no_readahead(&self) {
-        platform::no_readahead(&self.map);
+    /// Says in which pages the kernel is to bring in what is not in memory yet.
+    pub(crate) fn advise_pages(&self, pages: Pages) {
+        platform::advise_pages(&self.map, pages);
     }
 
     /// Makes the pages of `offset..offset + len` resident, as far as they are inside.
@@ -290,6 +302,18 @@ fn prefetch(address: *const u8) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch neither faults nor changes anything.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// [`prefetch`] of a line that is stored to, which no other processor keeps then.
+#[inline]
+fn prefetch_store(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as above. An instruction, because the compiler makes a prefetch for loads of the intrinsic.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;

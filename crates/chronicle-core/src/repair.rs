@@ -205,7 +205,7 @@ fn set_aside(inner: &Inner, bases: &[u64], report: &mut RepairReport) -> Result<
 fn create_empty(inner: &Inner, base: u64) -> Result<()> {
     let size = next_size(None, inner.control.identity.segment_bytes, 0);
     inner.directory.remove_temporaries()?;
-    let blank = Blank::create(&inner.directory, size, inner.options.mode, 0)?;
+    let blank = Blank::create(&inner.directory, size, inner.options.mode)?;
     blank.name(&inner.directory, &inner.control.identity.chronicle_id, base, 0, inner.control.epoch())?;
     Ok(())
 }

@@ -67,7 +67,7 @@ impl Writer {
         self.check_pages()?;
         self.inner.follow(old.header.base_seq, place.seq);
         self.inner.observer.tell(|| Event::Rolled { base_seq: place.seq, bytes: next.end() });
-        let active = Arc::new(Active::new(next, SEGMENT_HEADER_LEN as u64, place.seq, Vec::new()));
+        let active = Arc::new(self.active.follow(next));
         self.durability.follow(Arc::clone(&active));
         self.preparer.follow(Arc::clone(&active));
         self.place.offset = SEGMENT_HEADER_LEN as u64;
@@ -87,7 +87,7 @@ impl Writer {
         }
         self.durability.forget_pruned();
         let inner = &self.inner;
-        let create = || Blank::create(&inner.directory, size, inner.options.mode, 0);
+        let create = || Blank::create(&inner.directory, size, inner.options.mode);
         match (create(), &inner.options.retention) {
             (Err(e), retention) if e.kind() == ErrorKind::NoSpace => {
                 self.preparer.settle(PRUNE_PATIENCE);

@@ -114,7 +114,7 @@ impl Writer {
         let length = payload_len(payload.len())?;
         self.ready(record_len(length), 1)?;
         let offset = self.offset() + HEADER_LEN;
-        self.region().copy_in(offset, payload);
+        store_payload(self.region(), offset, payload);
         // A payload that went to a lost page must not be published. Here, because there is no header yet to be held over the look.
         self.check_pages()?;
         let header = MessageHeader {
@@ -303,6 +303,13 @@ pub(crate) fn publish_record(region: &Region, offset: u64, header: &MessageHeade
     fault::point("record.written");
     wait::publish(region.word32(offset + COMMIT_WORD), header.commit_word());
     fault::point("record.published");
+}
+
+/// Stores the payload of a record, and has lines of the next ones on their way meanwhile.
+#[inline]
+pub(crate) fn store_payload(region: &Region, offset: usize, payload: &[u8]) {
+    region.prefetch_stores(offset, HEADER_LEN + payload.len());
+    region.copy_in(offset, payload);
 }
 
 /// Stores all of a header but its commit word, which stays zero until the record is published.

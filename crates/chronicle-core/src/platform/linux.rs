@@ -14,7 +14,7 @@ use rustix::fs::{FallocateFlags, Timespec, fallocate};
 use rustix::io::Errno;
 use rustix::thread::futex;
 
-use super::{BootId, write_zeros};
+use super::{BootId, Pages, write_zeros};
 
 /// Whether a sleeping reader is woken by the writer, instead of looking again by itself.
 pub(crate) const HAS_WAKE: bool = true;
@@ -133,9 +133,15 @@ pub(crate) fn wake_all(word: &AtomicU32) {
     let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.cast_unsigned());
 }
 
-/// Has the kernel bring in pages one by one. A kernel that cannot goes on as it does.
-pub(crate) fn no_readahead(map: &MmapRaw) {
-    let _ = map.advise(Advice::Random);
+/// Has the kernel bring in pages of that size, where it has such. A kernel that cannot goes on as it does.
+pub(crate) fn advise_pages(map: &MmapRaw, pages: Pages) {
+    let size = match pages {
+        Pages::Large => Advice::HugePage,
+        Pages::Small => Advice::NoHugePage,
+    };
+    for advice in [size, Advice::Random] {
+        let _ = map.advise(advice);
+    }
 }
 
 /// Makes pages resident and writable, so that the first store to each does not fault. A kernel that cannot does nothing.

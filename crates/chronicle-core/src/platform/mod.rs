@@ -26,6 +26,15 @@ pub(crate) mod unguarded;
 #[cfg(not(all(unix, not(loom))))]
 pub(crate) use unguarded as guard;
 
+/// In which pages the kernel brings in what is not in memory yet, and nothing beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// Of 2 MiB: one is made and mapped in the time of a few small ones.
+    Large,
+    /// The smallest: a store to any byte of a large one makes the next flush write all of it.
+    Small,
+}
+
 /// Sixteen bytes that differ from boot to boot; all zero where the boot is not known.
 pub(crate) type BootId = [u8; 16];
 

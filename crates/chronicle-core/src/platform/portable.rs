@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use memmap2::MmapRaw;
 
-use super::{BootId, write_zeros};
+use super::{BootId, Pages, write_zeros};
 use crate::sync::{AtomicU32, Ordering};
 
 /// Whether a sleeping reader is woken by the writer, instead of looking again by itself.
@@ -76,8 +76,8 @@ pub(crate) fn wait_on(word: &AtomicU32, value: u32, timeout: Duration) {
 /// Nobody sleeps: every waiter polls the word that the writer has changed.
 pub(crate) fn wake_all(_word: &AtomicU32) {}
 
-/// Pages come as the system brings them.
-pub(crate) fn no_readahead(_map: &MmapRaw) {}
+/// Pages are of the size that the system likes.
+pub(crate) fn advise_pages(_map: &MmapRaw, _pages: Pages) {}
 
 /// Pages become resident at their first store.
 pub(crate) fn populate(_map: &MmapRaw, _offset: usize, _len: usize) {}
