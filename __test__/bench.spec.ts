@@ -65,6 +65,10 @@ test('a line is held against the fastest of its peers, or against a limit', (t) 
   t.like(judge({ ...target, aim: 4 }, lines), { mark: 'ok' })
   t.like(judge({ ...target, against: 'limit', must: 11, aim: 10 }, lines), { value: 11, mark: 'below aim' })
   t.is(judge({ ...target, against: 'java' }, lines), undefined)
+  const above = { ...target, against: 'limit', must: 11, aim: 10 } as const
+  const idle = (sample: number): Line => ({ name: 'idle', kind: 'peer', samples: [sample] })
+  t.like(judge({ ...above, above: 'idle' }, [...lines, idle(3)]), { value: 8, mark: 'ok' })
+  t.like(judge({ ...above, above: 'idle' }, [...lines, idle(30)]), { value: 0, mark: 'ok' })
 })
 
 test('a target without an aim is met by its must, and one may be held against a line of its own side', (t) => {

@@ -49,6 +49,8 @@ export interface Target {
   line: string
   /** The fastest line of that kind, the line of that name, or a limit in the table's unit. */
   against: 'peer' | 'java' | 'limit' | (string & {})
+  /** The line of the same work without ours, whose figure belongs to the machine: a limit is held against what lies above it. */
+  above?: string
   /** How many times faster it must be, or the limit. */
   must?: number
   aim?: number

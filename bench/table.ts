@@ -39,8 +39,9 @@ export function figure(value: number): string {
 export function judge(target: Target, lines: readonly Line[]): Verdict | undefined {
   const ours = lines.find((line) => line.name === target.line)
   if (ours === undefined || ours.samples.length === 0) return undefined
-  const value = median(ours.samples)
   const { what, must, aim } = target
+  const base = lines.find((line) => line.name === target.above)?.samples ?? []
+  const value = base.length === 0 ? median(ours.samples) : Math.max(0, median(ours.samples) - median(base))
   const limits = { ...(must === undefined ? {} : { must }), ...(aim === undefined ? {} : { aim }) }
   if (target.against === 'limit') {
     return { what, value, against: 'limit', ...limits, mark: markOf((limit) => value <= limit, must, aim) }

@@ -29,7 +29,7 @@ function contender(
   slower = 1,
   { text = false, ...more }: { text?: boolean; rounds?: number; kind?: 'extra' } = {},
 ): Contender {
-  const count = Math.ceil(Math.min(100_000, 48_000_000 / size) / slower)
+  const count = Math.ceil(Math.min(100_000, 24_000_000 / size) / slower)
   const kind = peer === 'chronicle' ? 'ours' : 'peer'
   return { name, kind, job: { part: 'append', peer, way, size, count, text }, ...more }
 }

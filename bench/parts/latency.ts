@@ -8,36 +8,42 @@ import { toSvg } from '../svg.ts'
 const SIZE = 64
 /** Messages a second at the fixed rate: a third of what full speed gives. */
 const RATE = 500_000
+/** Few, because what there is of them makes collecting the clock's garbage take longer. */
+const PAYLOADS = 10_000
+const WARM_UP = 300_000
+const limits = { must: 50_000, aim: 10_000 }
 
 function groups(options: Options): Group[] {
+  const whole = options.full || options.svg
   const job = (way: string): Job => ({
     part: 'latency',
     way,
-    count: options.full || options.svg || way === 'full' ? 5_000_000 : 1_500_000,
+    count: whole || way === 'full' ? 5_000_000 : 750_000,
     draw: options.svg,
   })
-  const speeds = [
-    'at full speed',
-    `at ${RATE.toLocaleString('en-US')} a second`,
-    'no append, clock alone',
-  ] as const
+  const rate = `at ${RATE.toLocaleString('en-US')} a second`
+  const idle = `${rate}, no append`
   return [
     {
       title: `latency of one append, ${SIZE} B, across rolls`,
       unit: 'ns',
-      rounds: 1,
+      // Few messages show a stall of the machine that has nothing to do with them: the median of the rounds does not.
+      rounds: whole ? 1 : 3,
       contenders: [
-        { name: speeds[0], kind: 'ours', job: job('full') },
-        { name: speeds[1], kind: 'ours', job: job('rate') },
-        { name: speeds[2], kind: 'peer', job: job('idle') },
+        { name: idle, kind: 'peer', job: job('idle') },
+        { name: rate, kind: 'ours', job: job('rate') },
+        { name: 'at full speed', kind: 'ours', job: job('full') },
       ],
-      targets: speeds.slice(0, 2).map((speed) => ({
-        what: `p99.99 ${speed}`,
-        line: `${speed}: p99.99`,
-        against: 'limit',
-        must: 50_000,
-        aim: 10_000,
-      })),
+      targets: [
+        { what: 'p99.99 at full speed', line: 'at full speed: p99.99', against: 'limit', ...limits },
+        {
+          what: `p99.99 ${rate}, above the loop without append`,
+          line: `${rate}: p99.99`,
+          above: `${idle}: p99.99`,
+          against: 'limit',
+          ...limits,
+        },
+      ],
     },
   ]
 }
@@ -45,15 +51,17 @@ function groups(options: Options): Group[] {
 async function run(job: Job, dir: string): Promise<Outcome> {
   const { openLog } = await import('../peers/chronicle.ts')
   const count = Number(job['count'])
-  const payloads = makePayloads(SIZE, 100_000)
+  const payloads = makePayloads(SIZE, PAYLOADS)
   const log = openLog(dir)
   const append = (index: number) => log.append(payloads[index % payloads.length]!)
-  for (let index = 0; index < 2 * payloads.length; index++) append(index)
-  const histogram = new Histogram()
+  for (let index = 0; index < WARM_UP; index++) append(index)
   const does = job['way'] === 'idle' ? () => 0 : append
-  if (job['way'] === 'rate') fixedRate(histogram, count, does)
-  else fullSpeed(histogram, count, does)
-  const written = job['way'] === 'idle' ? 2 : 2 + count / payloads.length
+  const measure = job['way'] === 'full' ? fullSpeed : fixedRate
+  // Compiling the loop takes milliseconds, too.
+  measure(new Histogram(), WARM_UP, does)
+  const histogram = new Histogram()
+  measure(histogram, count, does)
+  const written = (job['way'] === 'idle' ? WARM_UP : 2 * WARM_UP + count) / payloads.length
   await verify(payloads, written, (see) => {
     for (const message of log.read()) see(message.payload)
   })
