@@ -145,6 +145,7 @@ export class Source {
 
   close(): void {
     this.#left = 0
+    this.#runs.close()
     native(() => this.#native.close())
   }
 

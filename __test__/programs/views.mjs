@@ -21,4 +21,13 @@ for (let times = 0; times < 2; times++) {
   await new Promise((resolve) => setTimeout(resolve, 20))
 }
 for (const { payload } of log.read({ payload: 'view', from: -1 })) console.log(payload.length)
+
+// A cursor gives its buffers back by itself.
+for (let times = 0; times < 20; times++) {
+  const cursor = log.cursor({ payload: 'view' })
+  while (cursor.next()) if (cursor.payload[0] !== 118) throw new Error('a payload is wrong')
+  cursor.close()
+  await new Promise((resolve) => setTimeout(resolve, 1))
+}
+if (globalThis.Bun === undefined) gc()
 log.close()
