@@ -1,6 +1,5 @@
 //! Batches: messages of which every reader, and recovery after any failure, finds all or none.
 
-use crate::checksum::crc32;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::header::{COMMIT_WORD, MessageHeader};
@@ -61,19 +60,19 @@ impl Writer {
         for (index, item) in items.iter().enumerate() {
             let (payload, behind) = rest.split_at(item.length as usize);
             rest = behind;
+            let offset = offset_in_map(place.offset);
+            let checksum = store_payload(region, offset + HEADER_LEN, payload);
             #[expect(clippy::cast_possible_truncation, reason = "batch_len has checked types and count")]
             let header = MessageHeader {
                 seq: place.seq,
                 timestamp_ns,
                 length: item.length,
-                checksum: crc32(payload),
+                checksum,
                 type_id: item.type_id as u16,
                 batch_remaining: (items.len() - 1 - index) as u32,
                 epoch: place.epoch,
                 ..MessageHeader::default()
             };
-            let offset = offset_in_map(place.offset);
-            store_payload(region, offset + HEADER_LEN, payload);
             store_header(region, offset, &header);
             if index == 0 {
                 first_word = header.commit_word();

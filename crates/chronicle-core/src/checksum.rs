@@ -22,6 +22,19 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// [`crc32`] of bytes whose checksum is `crc`, and `bytes` behind them. Of no bytes it is 0.
+pub(crate) fn crc32_behind(crc: u32, bytes: &[u8]) -> u32 {
+    match (crc, bytes) {
+        (crc, []) => crc,
+        (0, bytes) => crc32(bytes),
+        (crc, bytes) => {
+            let mut hasher = Hasher::new_with_initial(crc);
+            hasher.update(bytes);
+            hasher.finalize()
+        }
+    }
+}
+
 /// Bytes of a message header that are ever other than zero, and all that its checksum covers.
 const FRONT_LEN: usize = 36;
 const COVERED_LEN: usize = 60;

@@ -4,13 +4,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-#[cfg(all(target_arch = "x86_64", not(chronicle_portable)))]
 use std::ptr;
 
-use crc32fast::Hasher;
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::checksum::crc32;
+use crate::checksum::{crc32, crc32_behind};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, FileId};
@@ -30,8 +28,6 @@ const STORES_AHEAD: usize = 1024;
 const MOST_STORES: usize = 4096;
 /// Bytes that are copied and checked at once where a processor cannot do both in one: they stay in the first-level cache meanwhile.
 const PART: usize = 1024;
-/// So many bytes are copied and checked in one go: more gains nothing.
-const FEW: usize = 512;
 
 /// A shared mapping of the first `len` bytes of a file that is at least that long.
 #[derive(Debug)]
@@ -128,64 +124,79 @@ impl Region {
         unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.map.as_ptr().add(offset), len) }
     }
 
+    /// Copies `bytes` to `offset`, and returns their checksum.
+    #[inline]
+    pub(crate) fn copy_in_checked(&self, offset: usize, bytes: &[u8]) -> u32 {
+        assert!(self.writable && self.holds(offset, bytes.len()));
+        // SAFETY: the target range is inside of a writable mapping, and `bytes` is memory of this process alone.
+        let folded = unsafe { fold::<false, true>(bytes.as_ptr(), bytes.len(), self.address(offset)) };
+        let Some((crc, done)) = folded else {
+            self.copy_in(offset, bytes);
+            return crc32(bytes);
+        };
+        if done == bytes.len() {
+            return crc;
+        }
+        self.copy_in(offset + done, &bytes[done..]);
+        crc32_behind(crc, &bytes[done..])
+    }
+
     /// Copies from `offset` into `bytes`, and returns the checksum of the copy.
     #[inline]
     pub(crate) fn copy_checked(&self, offset: usize, bytes: &mut [u8]) -> u32 {
-        if bytes.len() > FEW {
-            return self.copy_many_checked(offset, bytes);
+        assert!(self.holds(offset, bytes.len()));
+        // SAFETY: the source range is inside of the mapping, and `bytes` is memory of this process alone.
+        let folded = unsafe { fold::<true, true>(self.address(offset), bytes.len(), bytes.as_mut_ptr()) };
+        let Some((crc, done)) = folded else {
+            if bytes.len() > PART {
+                return self.copy_many_checked(offset, bytes);
+            }
+            self.prefetch_behind(offset, bytes.len());
+            self.copy_out(offset, bytes);
+            return crc32(bytes);
+        };
+        if done == bytes.len() {
+            // The next header.
+            self.prefetch_behind(offset + done, 0);
+            return crc;
         }
-        self.prefetch_behind(offset, bytes.len());
-        self.copy_out(offset, bytes);
-        crc32(bytes)
+        self.copy_rest_checked(offset + done, &mut bytes[done..], crc)
     }
 
-    // Inlined, it would take registers from the way of small payloads.
+    /// The same for what is left behind bytes whose checksum is `crc`.
+    #[inline(never)]
+    fn copy_rest_checked(&self, offset: usize, rest: &mut [u8], crc: u32) -> u32 {
+        self.prefetch_behind(offset, rest.len());
+        self.copy_out(offset, rest);
+        crc32_behind(crc, rest)
+    }
+
+    /// The same where the processor cannot copy and check in one. Inlined, it would take registers from the way of small payloads.
     #[inline(never)]
     fn copy_many_checked(&self, offset: usize, bytes: &mut [u8]) -> u32 {
-        let (mut hasher, mut done) = self.fold(offset, bytes.len(), Some(bytes));
-        for part in bytes[done..].chunks_mut(PART) {
+        let (mut crc, mut done) = (0, 0);
+        for part in bytes.chunks_mut(PART) {
             self.copy_lines_out(offset + done, part);
-            hasher.update(part);
+            crc = crc32_behind(crc, part);
             done += part.len();
         }
-        hasher.finalize()
+        crc
     }
 
     /// The checksum of `len` bytes at `offset`, as they were loaded, once each.
     pub(crate) fn checksum(&self, offset: usize, len: usize) -> u32 {
-        let (mut hasher, mut done) = self.fold(offset, len, None);
+        assert!(self.holds(offset, len));
+        // SAFETY: the source range is inside of the mapping.
+        let folded = unsafe { fold::<true, false>(self.address(offset), len, ptr::null_mut()) };
+        let (mut crc, mut done) = folded.unwrap_or_default();
         let mut buffer = [0; PART];
         while done < len {
             let part = &mut buffer[..(len - done).min(PART)];
             self.copy_lines_out(offset + done, part);
-            hasher.update(part);
+            crc = crc32_behind(crc, part);
             done += part.len();
         }
-        hasher.finalize()
-    }
-
-    /// A hasher that has seen what was loaded at `offset` and copied, and how many bytes that are: all or all but a few where the
-    /// processor can do it in one, and none elsewhere.
-    #[cfg(all(target_arch = "x86_64", not(chronicle_portable)))]
-    fn fold(&self, offset: usize, len: usize, copy: Option<&mut [u8]>) -> (Hasher, usize) {
-        assert!(self.holds(offset, len));
-        let source = self.address(offset);
-        let folded = match copy {
-            Some(copy) => {
-                assert!(copy.len() == len);
-                // SAFETY: the source range is inside of the mapping, and the copy is memory of this process alone.
-                unsafe { fold::fold::<true>(source, len, copy.as_mut_ptr()) }
-            }
-            // SAFETY: as above.
-            None => unsafe { fold::fold::<false>(source, len, ptr::null_mut()) },
-        };
-        folded.unwrap_or_else(|| (Hasher::new(), 0))
-    }
-
-    #[cfg(not(all(target_arch = "x86_64", not(chronicle_portable))))]
-    fn fold(&self, offset: usize, len: usize, _copy: Option<&mut [u8]>) -> (Hasher, usize) {
-        assert!(self.holds(offset, len));
-        (Hasher::new(), 0)
+        crc
     }
 
     /// [`copy_out`](Self::copy_out), line by line, with the lines that follow on their way from memory meanwhile. A call of `memcpy`
@@ -292,6 +303,35 @@ impl Region {
     fn holds(&self, offset: usize, len: usize) -> bool {
         offset <= self.len() && len <= self.len() - offset
     }
+}
+
+/// Loads and checks all or all but a few of `len` bytes in one pass, and with `COPY` stores them: their checksum, and how many bytes that
+/// are. `None` where the processor cannot, and for a few.
+///
+/// # Safety
+/// `len` bytes at `source` may be loaded, and with `COPY` stored at `target`.
+#[cfg(all(target_arch = "x86_64", not(chronicle_portable)))]
+#[inline]
+unsafe fn fold<const FETCH: bool, const COPY: bool>(
+    source: *const u8,
+    len: usize,
+    target: *mut u8,
+) -> Option<(u32, usize)> {
+    // Faults that stand in what copies otherwise.
+    if ["copy.overread", "copy.overrun", "copy.freed"].into_iter().any(fault::planted) {
+        return None;
+    }
+    // SAFETY: as the caller vouches.
+    unsafe { fold::fold::<FETCH, COPY>(source, len, target) }
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(chronicle_portable))))]
+unsafe fn fold<const FETCH: bool, const COPY: bool>(
+    _: *const u8,
+    _: usize,
+    _: *mut u8,
+) -> Option<(u32, usize)> {
+    None
 }
 
 /// Has the line at an address on its way from memory, where there is one.

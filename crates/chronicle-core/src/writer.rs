@@ -4,7 +4,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::active::Active;
-use crate::checksum::crc32;
 use crate::chronicle::Inner;
 use crate::clock::{Clock, System};
 use crate::durability::{Durability, Flusher};
@@ -114,14 +113,14 @@ impl Writer {
         let length = payload_len(payload.len())?;
         self.ready(record_len(length), 1)?;
         let offset = self.offset() + HEADER_LEN;
-        store_payload(self.region(), offset, payload);
+        let checksum = store_payload(self.region(), offset, payload);
         // A payload that went to a lost page must not be published. Here, because there is no header yet to be held over the look.
         self.check_pages()?;
         let header = MessageHeader {
             seq: self.place.seq,
             timestamp_ns: self.stamp(),
             length,
-            checksum: crc32(payload),
+            checksum,
             type_id,
             epoch: self.place.epoch,
             ..MessageHeader::default()
@@ -305,11 +304,11 @@ pub(crate) fn publish_record(region: &Region, offset: u64, header: &MessageHeade
     fault::point("record.published");
 }
 
-/// Stores the payload of a record, and has lines of the next ones on their way meanwhile.
+/// Stores the payload of a record and returns its checksum, and has lines of the next ones on their way meanwhile.
 #[inline]
-pub(crate) fn store_payload(region: &Region, offset: usize, payload: &[u8]) {
+pub(crate) fn store_payload(region: &Region, offset: usize, payload: &[u8]) -> u32 {
     region.prefetch_stores(offset, HEADER_LEN + payload.len());
-    region.copy_in(offset, payload);
+    region.copy_in_checked(offset, payload)
 }
 
 /// Stores all of a header but its commit word, which stays zero until the record is published.
