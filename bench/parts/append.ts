@@ -90,7 +90,8 @@ function text(size: number): Group {
 function groups({ sizes, rounds }: Options): Group[] {
   const all = [...(sizes ?? [64, 1024]).map(bytes), ...(sizes ?? [64]).map(text)]
   // Of two rounds, one that meets memory which the host has taken back would decide.
-  return all.map((group) => ({ ...group, rounds: rounds + 1 }))
+  for (const group of all) group.rounds = rounds + 1
+  return all
 }
 
 async function run(job: Job, dir: string): Promise<Outcome> {
