@@ -55,7 +55,7 @@ pub(super) unsafe fn fold<const FETCH: bool, const COPY: bool>(
         return None;
     }
     let len = len & !(LINE - 1);
-    // SAFETY: the processor can, and the ranges are those that the caller vouches for.
+    // SAFETY: the processor can (AVX-512 includes SSE4.1, and VPCLMULQDQ PCLMULQDQ), and the ranges are those that the caller vouches for.
     Some((unsafe { lines::<FETCH, COPY>(source, len, target) }, len))
 }
 
