@@ -61,25 +61,6 @@ test('the engine counts all of what is viewed, as it takes all of it off when it
   t.true(process.memoryUsage().external >= bytes)
 })
 
-test('a cursor gives each buffer up as it leaves it, and what was kept of others stays', (t) => {
-  const log = fresh(t, { sync: 'none' })
-  const large = new Uint8Array(1_000_000).fill(7)
-  for (let seq = 0; seq < 40; seq++) log.append(large)
-  const kept = [...log.read({ payload: 'view' })].map((message) => message.payload)
-  const buffers = new Set<ArrayBufferLike>()
-  const cursor = log.cursor({ payload: 'view' })
-  while (cursor.next()) {
-    t.is(Buffer.compare(cursor.payload, large), 0)
-    buffers.add(cursor.payload.buffer)
-    const there = [...buffers].filter((buffer) => buffer.byteLength > 0)
-    t.deepEqual(there, [cursor.payload.buffer])
-  }
-  t.true(buffers.size > 4)
-  cursor.close()
-  t.true([...buffers].every((buffer) => buffer.byteLength === 0))
-  t.true(kept.every((payload) => Buffer.compare(payload, large) === 0))
-})
-
 test('nothing is copied: payloads lie in the file, so many in one buffer', (t) => {
   const log = filled(t)
   const views = [...log.read({ payload: 'view' })]

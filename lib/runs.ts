@@ -16,8 +16,6 @@ export interface Runs {
   fetch(most: number): number
   /** The first messages of the run, in memory that no later fetch touches. */
   keep(count: number): Run
-  /** Gives up what no run needs that was kept. Nothing is fetched any more. */
-  close(): void
 }
 
 /** Payloads are copied into memory that belongs to JavaScript. */
@@ -62,8 +60,6 @@ export class Copies implements Runs {
     } else slab = slab.slice(0, bytes)
     return this.#newRun(table, slab)
   }
-
-  close(): void {}
 }
 
 /** Payloads stay where they lie, in mapped segments. */
@@ -72,8 +68,6 @@ export class Views implements Runs {
   readonly #calls: NonNullable<ReturnType<NativeReader['views']>>
   readonly #poll: (table: Uint32Array) => number
   readonly #newRun: NewRun
-  /** Whether a run was kept that lies in the buffer. */
-  #kept = false
 
   constructor(calls: NonNullable<ReturnType<NativeReader['views']>>, backward: boolean, newRun: NewRun) {
     this.#calls = calls
@@ -87,22 +81,13 @@ export class Views implements Runs {
     const count = this.#poll(atMost(table, most))
     // Of another segment, or a buffer that the program has transferred.
     if (count < 0 || (count > 0 && slab.length === 0)) {
-      this.close()
       this.run = this.#newRun(table, new Uint8Array(this.#calls.buffer()))
-      this.#kept = false
     }
     return Math.abs(count)
   }
 
   keep(count: number): Run {
-    this.#kept = true
     return this.#newRun(this.run.table.slice(0, count * ENTRY_WORDS), this.run.slab)
-  }
-
-  /** The engine counts the bytes of a buffer until it finds out that nobody holds it, and collects garbage to that end. */
-  close(): void {
-    const { slab } = this.run
-    if (!this.#kept && slab.length > 0) this.#calls.detach(slab.buffer as ArrayBuffer)
   }
 }
 

@@ -145,7 +145,6 @@ export class Source {
 
   close(): void {
     this.#left = 0
-    this.#runs.close()
     native(() => this.#native.close())
   }
 

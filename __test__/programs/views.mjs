@@ -1,5 +1,6 @@
 // Reads payloads where they lie, and lets the garbage collector give the views back. `node --expose-gc views.mjs FOLDER`.
 import { join } from 'node:path'
+import { brotliCompress, brotliDecompressSync } from 'node:zlib'
 
 import { Chronicle } from 'chronicle-log'
 
@@ -21,13 +22,24 @@ for (let times = 0; times < 2; times++) {
   await new Promise((resolve) => setTimeout(resolve, 20))
 }
 for (const { payload } of log.read({ payload: 'view', from: -1 })) console.log(payload.length)
-
-// A cursor gives its buffers back by itself.
-for (let times = 0; times < 20; times++) {
-  const cursor = log.cursor({ payload: 'view' })
-  while (cursor.next()) if (cursor.payload[0] !== 118) throw new Error('a payload is wrong')
-  cursor.close()
-  await new Promise((resolve) => setTimeout(resolve, 1))
-}
-if (globalThis.Bun === undefined) gc()
 log.close()
+
+// Another thread goes on reading a view that its cursor has left.
+const parts = Chronicle.open(join(process.argv[2] ?? '.', 'parts'), { sync: 'none', segmentBytes: 1 << 20 })
+for (let seq = 0; seq < 30; seq++) parts.append(Buffer.alloc(1_000_000, seq))
+const cursor = parts.cursor({ payload: 'view' })
+const jobs = []
+while (cursor.next()) {
+  const { payload } = cursor
+  jobs.push(
+    new Promise((resolve, reject) => {
+      brotliCompress(payload, (error, bytes) => (error ? reject(error) : resolve(bytes)))
+    }),
+  )
+}
+cursor.close()
+parts.close()
+for (const [seq, bytes] of (await Promise.all(jobs)).entries()) {
+  if (!brotliDecompressSync(bytes).equals(Buffer.alloc(1_000_000, seq)))
+    throw new Error(`part ${seq} is wrong`)
+}

@@ -150,13 +150,6 @@ pub fn external(env: sys::napi_env, view: &Arc<Mapped>) -> Result<sys::napi_valu
     Ok(buffer)
 }
 
-/// Takes the memory away from an `ArrayBuffer` and all views of it, which are empty then: the engine need not find out that nobody
-/// holds it. Where it cannot, it does find out.
-pub fn detach(env: sys::napi_env, buffer: sys::napi_value) {
-    // SAFETY: both belong to the running call. What is no buffer is refused.
-    let _ = unsafe { sys::napi_detach_arraybuffer(env, buffer) };
-}
-
 unsafe extern "C" fn release(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
     // SAFETY: the share that `external` gave away; a finalizer runs once, when no view of the buffer is left.
     drop(unsafe { Arc::from_raw(hint.cast_const().cast::<Mapped>()) });

@@ -11,7 +11,7 @@ use crate::buffer::{self, View};
 use crate::failure::Failure;
 use crate::hot::{Call, HotCall, function};
 use crate::number;
-use crate::raw::{Raw, double, object, undefined};
+use crate::raw::{Raw, double, object};
 use crate::slot::Slot;
 
 /// A reader, and the view that JavaScript has a buffer of.
@@ -32,7 +32,6 @@ pub fn calls(env: sys::napi_env, reader: &Rc<Slot<Reader>>) -> Result<Option<Raw
             (c"poll", function::<PollView, 1>(env, &viewer)?),
             (c"pollBack", function::<PollViewBack, 1>(env, &viewer)?),
             (c"buffer", function::<Buffer, 0>(env, &viewer)?),
-            (c"detach", function::<Detach, 1>(env, &viewer)?),
         ],
     )
     .map(Some)
@@ -84,16 +83,5 @@ impl HotCall<0> for Buffer {
         let buffer = buffer::external(env, &view)?;
         *viewer.handed.borrow_mut() = Arc::downgrade(&view);
         Ok(buffer)
-    };
-}
-
-/// `detach(buffer)`.
-struct Detach;
-
-impl HotCall<1> for Detach {
-    type State = Viewer;
-    const CALL: Call<Viewer, 1> = |_, env, [buffer]| {
-        buffer::detach(env, buffer);
-        Ok(undefined(env))
     };
 }
