@@ -10,7 +10,7 @@ use crate::layout::{SEGMENT_ALIGN, SEGMENT_HEADER_LEN, align_up};
 use crate::platform::{self, Pages};
 use crate::segment::Segment;
 
-/// A flush of less makes pages small from then on: it would write more than it has to, of a large page.
+/// A flush of less makes pages small from then on: of a large one the next such flush would write more than it has to.
 const LARGE_FLUSH: u64 = 1 << 20;
 
 /// A segment and how far it is written.
@@ -38,7 +38,7 @@ impl Active {
         Self::new(segment, end, next_seq, Vec::new())
     }
 
-    /// The pages of the next segment: large ones once the log has filled a segment without flushing a few messages by themselves.
+    /// The pages of the next segment: large ones unless a few messages were flushed by themselves in this one.
     pub(crate) fn next_pages(&self) -> Pages {
         if self.small_flush.load(Ordering::Relaxed) { Pages::Small } else { Pages::Large }
     }
@@ -68,11 +68,12 @@ impl Active {
         self.next_seq.store(next_seq, Ordering::Release);
     }
 
-    /// Waits until the bytes of `from..to` are on the disk.
+    /// Waits until the bytes of `from..to` are on the disk. They are `alone` where nothing of an older segment is flushed with them: what
+    /// a roll has split says nothing of how much is flushed at a time.
     #[expect(clippy::cast_possible_truncation, reason = "offsets inside of a mapping are a usize")]
-    pub(crate) fn flush(&self, from: u64, to: u64) -> Result<()> {
+    pub(crate) fn flush(&self, from: u64, to: u64, alone: bool) -> Result<()> {
         let Some(file) = &self.segment.file else { return Ok(()) };
-        if to - from < LARGE_FLUSH && !self.small_flush.swap(true, Ordering::Relaxed) {
+        if alone && to - from < LARGE_FLUSH && !self.small_flush.swap(true, Ordering::Relaxed) {
             self.segment.region.advise_pages(Pages::Small);
         }
         let flushed = platform::flush(&self.segment.region, file, from as usize, (to - from) as usize);
@@ -88,5 +89,38 @@ impl Active {
         }
         let punched = disk::punch(file, from, self.segment.end() - from);
         punched.map_err(|e| Error::io("give back the segment's tail", &self.segment.path, &e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::platform::Pages;
+    use crate::{Chronicle, Options, SyncMode};
+
+    #[test]
+    fn only_a_few_messages_that_are_flushed_by_themselves_make_pages_small() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { segment_bytes: Some(4 << 20), sync: SyncMode::None, ..Options::default() };
+        let log = Chronicle::open(dir.path(), &options).unwrap();
+        let mut writer = log.writer(Duration::ZERO).unwrap();
+        let payload = vec![7; 100_000];
+        let fill = |writer: &mut crate::Writer, count: usize| {
+            for _ in 0..count {
+                writer.append(&payload, 0).unwrap();
+            }
+        };
+        // Through segments of 1 and 2 MiB, and not far into the third.
+        fill(&mut writer, 32);
+        assert!(writer.active.end() < 1 << 20);
+        writer.durability().sync().unwrap();
+        assert_eq!(writer.active.next_pages(), Pages::Large, "a flush that a roll has split");
+        fill(&mut writer, 12);
+        writer.durability().sync().unwrap();
+        assert_eq!(writer.active.next_pages(), Pages::Large, "a flush of more than a megabyte");
+        fill(&mut writer, 1);
+        writer.durability().sync().unwrap();
+        assert_eq!(writer.active.next_pages(), Pages::Small);
     }
 }

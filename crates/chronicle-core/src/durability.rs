@@ -62,11 +62,11 @@ impl Dirty {
         self.active.segment.header.base_seq
     }
 
-    /// Flushes what is not flushed. Returns how far it is then.
-    fn flush(&self) -> Result<u64> {
+    /// Flushes what is not flushed, `alone` or as a part of more. Returns how far it is then.
+    fn flush(&self, alone: bool) -> Result<u64> {
         let end = self.active.end();
         if end > self.flushed {
-            self.active.flush(self.flushed, end)?;
+            self.active.flush(self.flushed, end, alone)?;
         }
         Ok(end)
     }
@@ -302,12 +302,12 @@ impl Durability {
         let mut names = unflushed.is_some();
         for dirty in sealed {
             if !fault::planted("sealed.unflushed") {
-                dirty.flush()?;
+                dirty.flush(false)?;
             }
             names |= !dirty.named;
             fault::point("sync.segment");
         }
-        let flushed = newest.flush()?;
+        let flushed = newest.flush(sealed.is_empty())?;
         names |= !newest.named;
         fault::point("sync.segment");
         if names {

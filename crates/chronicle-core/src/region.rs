@@ -28,6 +28,8 @@ const STORES_AHEAD: usize = 1024;
 const MOST_STORES: usize = 4096;
 /// Bytes that are copied and checked at once where a processor cannot do both in one: they stay in the first-level cache meanwhile.
 const PART: usize = 1024;
+/// So many bytes are copied and checked in one go there: more gains nothing.
+const FEW: usize = 512;
 
 /// A shared mapping of the first `len` bytes of a file that is at least that long.
 #[derive(Debug)]
@@ -130,10 +132,7 @@ impl Region {
         assert!(self.writable && self.holds(offset, bytes.len()));
         // SAFETY: the target range is inside of a writable mapping, and `bytes` is memory of this process alone.
         let folded = unsafe { fold::<false, true>(bytes.as_ptr(), bytes.len(), self.address(offset)) };
-        let Some((crc, done)) = folded else {
-            self.copy_in(offset, bytes);
-            return crc32(bytes);
-        };
+        let (crc, done) = folded.unwrap_or_default();
         if done == bytes.len() {
             return crc;
         }
@@ -148,7 +147,7 @@ impl Region {
         // SAFETY: the source range is inside of the mapping, and `bytes` is memory of this process alone.
         let folded = unsafe { fold::<true, true>(self.address(offset), bytes.len(), bytes.as_mut_ptr()) };
         let Some((crc, done)) = folded else {
-            if bytes.len() > PART {
+            if bytes.len() > FEW {
                 return self.copy_many_checked(offset, bytes);
             }
             self.prefetch_behind(offset, bytes.len());

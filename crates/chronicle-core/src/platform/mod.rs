@@ -29,7 +29,7 @@ pub(crate) use unguarded as guard;
 /// In which pages the kernel brings in what is not in memory yet, and nothing beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pages {
-    /// Of 2 MiB: one is made and mapped in the time of a few small ones.
+    /// Of 2 MiB: one is made and mapped in a fraction of the time that all the small ones in its place take.
     Large,
     /// The smallest: a store to any byte of a large one makes the next flush write all of it.
     Small,

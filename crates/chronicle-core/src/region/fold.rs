@@ -15,7 +15,7 @@ use super::{AHEAD, prefetch};
 use crate::checksum::shift;
 
 /// Bytes of a register: what is folded at once.
-pub(super) const LINE: usize = 64;
+const LINE: usize = 64;
 /// Bytes that are folded side by side, in four registers.
 const BLOCK: usize = 4 * LINE;
 
@@ -39,9 +39,8 @@ const fn power(bytes: usize) -> i64 {
 const POLYNOMIAL: i64 = 0x1_DB71_0641;
 const QUOTIENT: i64 = 0x1_F701_1641;
 
-/// Takes all whole lines of `len` bytes at `source`, with `FETCH` has those that follow on their way from memory meanwhile, and with `COPY`
-/// stores them to `target`. Returns their checksum, and how many bytes
-/// that are; none where there is no line, or the processor cannot.
+/// Takes all whole lines of `len` bytes at `source`, with `FETCH` has those that follow on their way from memory meanwhile, and with
+/// `COPY` stores them to `target`. Returns their checksum, and how many bytes that are; none where there is no line, or the processor cannot.
 ///
 /// # Safety
 /// `len` bytes at `source` may be loaded, and with `COPY` stored at `target`.
@@ -139,13 +138,25 @@ fn checksum(line: __m512i) -> u32 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{LINE, by, fold};
+    use super::{BLOCK, LINE, by, fold};
     use crate::checksum::crc32;
 
     #[test]
     fn powers_are_those_of_the_paper() {
         assert_eq!(by(4 * 128 / 8), [0x1_5444_2BD4, 0x1_C6E4_1596]);
         assert_eq!(by(128 / 8), [0x1_7519_97D0, 0x0_CCAA_009E]);
+    }
+
+    #[cfg_attr(miri, ignore)]
+    #[test]
+    fn each_number_of_lines_up_to_some_blocks_has_its_checksum() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(6 * BLOCK).collect();
+        for len in 0..bytes.len() {
+            // SAFETY: there are more bytes, and none is stored.
+            let folded = unsafe { fold::<false, false>(bytes.as_ptr(), len, std::ptr::null_mut()) };
+            let (checksum, done) = folded.unwrap_or_default();
+            assert_eq!(checksum, crc32(&bytes[..done]), "{len}");
+        }
     }
 
     proptest! {
