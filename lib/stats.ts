@@ -73,6 +73,6 @@ export interface Recovery {
   quarantined: string[]
   /** Whether a roll to a new segment that was interrupted was finished. */
   finishedRoll: boolean
-  /** Named readers that had read messages which a power cut took, and were moved back to the end. */
+  /** Named readers that had read messages which a power cut took, and were moved back to the end. In a repair, all that lay behind it. */
   movedReaders: string[]
 }

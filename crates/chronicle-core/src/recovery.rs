@@ -36,7 +36,7 @@ pub struct RecoveryReport {
     pub quarantined: Vec<PathBuf>,
     /// Whether a roll that was interrupted was finished.
     pub finished_roll: bool,
-    /// Named readers that had read messages which a power cut took, and were moved back to the end.
+    /// Named readers that had read messages which a power cut took, and were moved back to the end. In a repair, all that lay behind it.
     pub moved_readers: Vec<String>,
 }
 
@@ -302,7 +302,7 @@ impl Recovery<'_> {
         let unflushed = if self.report.same_boot {
             self.bases[..self.bases.len() - 1].get(unsure).copied()
         } else {
-            self.move_readers_back(place.seq)?;
+            self.report.moved_readers = move_readers_back(self.inner, place.seq)?;
             control.set_durable(place.seq);
             fault::point("recovery.durable");
             control.set_boot();
@@ -348,28 +348,29 @@ impl Recovery<'_> {
         active.sync()?;
         self.inner.directory.sync()
     }
+}
 
-    /// Moves named readers back that lie behind the end: a power cut took messages that they had read.
-    fn move_readers_back(&mut self, head: u64) -> Result<()> {
-        let inner = self.inner;
-        for name in inner.directory.reader_names()? {
-            let id = &inner.control.identity.chronicle_id;
-            let stored = position::read(&inner.directory, &name, id);
-            if !stored.is_ok_and(|stored| stored.next_seq > head) {
-                // A damaged position is no reason not to write: whoever opens it gets the error.
-                continue;
-            }
-            match Position::open(&inner.directory, &name, id, inner.options.mode, || Ok(head)) {
-                Ok(mut position) => {
-                    position.store(head)?;
-                    position.flush()?;
-                    self.report.moved_readers.push(name);
-                }
-                // In use since this boot: its opening has moved it already.
-                Err(e) if e.kind() == ErrorKind::Locked => {}
-                Err(e) => return Err(e),
-            }
+/// Moves named readers back that lie behind the end: a power cut took messages that they had read, or the log is an older copy. Returns
+/// their names.
+pub(crate) fn move_readers_back(inner: &Inner, head: u64) -> Result<Vec<String>> {
+    let mut moved = Vec::new();
+    for name in inner.directory.reader_names()? {
+        let id = &inner.control.identity.chronicle_id;
+        let stored = position::read(&inner.directory, &name, id);
+        if !stored.is_ok_and(|stored| stored.next_seq > head) {
+            // A damaged position is no reason not to write: whoever opens it gets the error.
+            continue;
         }
-        Ok(())
+        match Position::open(&inner.directory, &name, id, inner.options.mode, || Ok(head)) {
+            Ok(mut position) => {
+                position.store(head)?;
+                position.flush()?;
+                moved.push(name);
+            }
+            // In use since this boot: its opening has moved it already.
+            Err(e) if e.kind() == ErrorKind::Locked => {}
+            Err(e) => return Err(e),
+        }
     }
+    Ok(moved)
 }

@@ -68,6 +68,8 @@ pub fn repair(dir: &Path) -> Result<RepairReport> {
     if let Some(recovery) = log.stats()?.recovery {
         report.recovery = recovery;
     }
+    // The opening for writing does it only where a power cut may have taken what they had read.
+    report.recovery.moved_readers.extend(recovery::move_readers_back(log.inner(), writer.next_seq())?);
     if report.lost_from.is_none() && !report.recovery.quarantined.is_empty() {
         report.lost_from = Some(writer.next_seq());
     }

@@ -53,6 +53,22 @@ fn repaired(dir: &Path, left: u64) -> RepairReport {
 }
 
 #[test]
+fn a_reader_that_is_ahead_of_an_older_copy_is_moved_back_in_the_same_boot_too() {
+    let (dir, _) = log_of(200);
+    let older = snapshot(dir.path());
+    let log = open(dir.path());
+    append(&mut writer(&log), 200..210, 1000);
+    let mut reader = log.named_reader("billing", From::Start).unwrap();
+    drain(&mut reader).unwrap();
+    reader.commit(209).unwrap();
+    drop((reader, log));
+    for (path, bytes) in older.into_iter().filter(|(path, _)| !path.ends_with("readers/billing")) {
+        fs::write(dir.path().join(path), bytes).unwrap();
+    }
+    assert_eq!(repaired(dir.path(), 200).recovery.moved_readers, ["billing"]);
+}
+
+#[test]
 fn an_end_that_is_lost_where_no_recovery_looks_is_damage_and_is_made_again() {
     for another_boot in [false, true] {
         let (dir, segments) = log_of(200);
