@@ -31,9 +31,12 @@ impl Active {
         Self { segment, end, next_seq, marks: Mutex::new(marks), small_flush: AtomicBool::new(false) }
     }
 
-    /// An empty segment that goes on where `self` ends, with [`next_pages`](Self::next_pages).
-    pub(crate) fn follow(&self, segment: Segment) -> Self {
-        segment.region.advise_pages(self.next_pages());
+    /// An empty segment that goes on where `self` ends, with [`next_pages`](Self::next_pages), which it may have been given already.
+    pub(crate) fn follow(&self, segment: Segment, given: Option<Pages>) -> Self {
+        let pages = self.next_pages();
+        if given != Some(pages) {
+            segment.region.advise_pages(pages);
+        }
         let (end, next_seq) = (SEGMENT_HEADER_LEN as u64, segment.header.base_seq);
         Self::new(segment, end, next_seq, Vec::new())
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use crate::clock;
-use crate::directory::{Directory, create_new, rename};
+use crate::directory::{Directory, create_new, name_segment, rename};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -23,6 +23,7 @@ pub(crate) struct Blank {
     region: Region,
     path: PathBuf,
     size: u64,
+    pages: Option<Pages>,
 }
 
 impl Blank {
@@ -49,13 +50,19 @@ impl Blank {
         })?;
         disk::allocate(&file, size).map_err(|e| Error::io("allocate the segment", &path, &e))?;
         let region = Region::map_mut(&file, len).map_err(|e| Error::io("map the segment", &path, &e))?;
-        Ok(Self { file, region, path, size })
+        Ok(Self { file, region, path, size, pages: None })
     }
 
     /// Makes the first `bytes` resident.
-    pub(crate) fn populate(&self, bytes: usize, pages: Pages) {
+    pub(crate) fn populate(&mut self, bytes: usize, pages: Pages) {
+        self.pages = Some(pages);
         self.region.advise_pages(pages);
         self.region.populate(0, bytes);
+    }
+
+    /// Those that the kernel was advised to bring in, if any.
+    pub(crate) fn pages(&self) -> Option<Pages> {
+        self.pages
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -72,11 +79,8 @@ impl Blank {
         epoch: u32,
     ) -> Result<Segment> {
         let path = directory.segment(base_seq);
-        if path.exists() {
-            return Err(Error::new(ErrorKind::Corrupt, "the next segment exists already").at_path(&path));
-        }
         let header = self.write_header(id, base_seq, previous_timestamp_ns, epoch)?;
-        rename(&self.path, &path)?;
+        name_segment(&self.path, &path)?;
         Ok(Segment::new(header, self.region, path, Some(self.file)))
     }
 

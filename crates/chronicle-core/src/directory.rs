@@ -221,6 +221,16 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     disk::rename(from, to).map_err(|e| Error::io("rename the file", to, &e))
 }
 
+/// Gives a segment the name by which it is found, which no file has.
+pub(crate) fn name_segment(from: &Path, to: &Path) -> Result<()> {
+    disk::rename_new(from, to).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Error::new(ErrorKind::Corrupt, "the next segment exists already").at_path(to)
+        }
+        _ => Error::io("rename the file", to, &e),
+    })
+}
+
 /// Removes a file or a link that may not be there. A directory is not ours.
 pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
     disk::remove_if_there(path).map_err(|e| match std::fs::symlink_metadata(path) {

@@ -35,6 +35,12 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     through(|| Call::Rename { from, to }, || fs::rename(from, to))
 }
 
+/// See [`platform::rename_new`].
+#[inline]
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    through(|| Call::Rename { from, to }, || platform::rename_new(from, to))
+}
+
 #[inline]
 pub(crate) fn link(from: &Path, to: &Path) -> io::Result<()> {
     through(|| Call::Link { from, to }, || fs::hard_link(from, to))
@@ -166,6 +172,7 @@ mod tests {
         "platform::punch",
         "platform::fill_holes",
         "platform::create_dir",
+        "platform::rename_new",
         "OpenDir::open",
     ];
 

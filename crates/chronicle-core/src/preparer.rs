@@ -282,10 +282,12 @@ impl Shared {
 
     /// Creates the next segment. When that fails the roll tries by itself, and reports.
     fn prepare(&self, size: u64, pages: Pages) {
-        let blank = Blank::create(&self.inner.directory, size, self.inner.options.mode)
-            .inspect(|blank| blank.populate(RESIDENT_BYTES, pages));
+        let mut blank = Blank::create(&self.inner.directory, size, self.inner.options.mode).ok();
+        if let Some(blank) = &mut blank {
+            blank.populate(RESIDENT_BYTES, pages);
+        }
         let mut job = self.lock();
-        job.ready = blank.ok();
+        job.ready = blank;
         job.preparing = false;
         drop(job);
         self.changed.notify_all();

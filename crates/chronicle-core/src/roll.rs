@@ -50,6 +50,7 @@ impl Writer {
         }
         let size = next_size(Some(self.active.segment.end()), self.segment_bytes(), needed);
         let blank = self.next_blank(size)?;
+        let pages = blank.pages();
         let inner = &self.inner;
         fault::point("roll.created");
         let (old, place) = (&self.active.segment, &self.place);
@@ -67,7 +68,7 @@ impl Writer {
         self.check_pages()?;
         self.inner.follow(old.header.base_seq, place.seq);
         self.inner.observer.tell(|| Event::Rolled { base_seq: place.seq, bytes: next.end() });
-        let active = Arc::new(self.active.follow(next));
+        let active = Arc::new(self.active.follow(next, pages));
         self.durability.follow(Arc::clone(&active));
         self.preparer.follow(Arc::clone(&active));
         self.place.offset = SEGMENT_HEADER_LEN as u64;

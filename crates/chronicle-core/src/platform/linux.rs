@@ -10,11 +10,11 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use memmap2::{Advice, MmapMut, MmapRaw};
-use rustix::fs::{FallocateFlags, Timespec, fallocate};
+use rustix::fs::{CWD, FallocateFlags, RenameFlags, Timespec, fallocate, renameat_with};
 use rustix::io::Errno;
 use rustix::thread::futex;
 
-use super::{BootId, Pages, write_zeros};
+use super::{BootId, Pages, rename_if_free, write_zeros};
 
 /// Whether a sleeping reader is woken by the writer, instead of looking again by itself.
 pub(crate) const HAS_WAKE: bool = true;
@@ -141,6 +141,14 @@ pub(crate) fn advise_pages(map: &MmapRaw, pages: Pages) {
     };
     for advice in [size, Advice::Random] {
         let _ = map.advise(advice);
+    }
+}
+
+/// Gives a file a name that no file has. Looking first would take half as long again, and the name may be taken in between.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => rename_if_free(from, to),
+        renamed => renamed.map_err(io::Error::from),
     }
 }
 

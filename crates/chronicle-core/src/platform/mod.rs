@@ -35,6 +35,14 @@ pub(crate) enum Pages {
     Small,
 }
 
+/// Renames a file where no file has the name. Only the holder of the writer lock names segments.
+fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(to) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(from, to),
+    }
+}
+
 /// Sixteen bytes that differ from boot to boot; all zero where the boot is not known.
 pub(crate) type BootId = [u8; 16];
 

@@ -42,6 +42,11 @@ pub(crate) fn read_mapped(_file: &File, _bytes: &mut [u8]) -> io::Result<bool> {
     Ok(false)
 }
 
+/// The standard library cannot look and rename in one step.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    super::rename_if_free(from, to)
+}
+
 /// Unknown: recovery then trusts the durable point alone, as after a power cut.
 pub(crate) fn boot_id() -> BootId {
     [0; 16]
