@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /** What one child process is to do, as JSON. */
@@ -49,8 +49,6 @@ export interface Target {
   line: string
   /** The fastest line of that kind, the line of that name, or a limit in the table's unit. */
   against: 'peer' | 'java' | 'limit' | (string & {})
-  /** The line of the same work without ours, whose figure belongs to the machine: a limit is held against what lies above it. */
-  above?: string
   /** How many times faster it must be, or the limit. */
   must?: number
   aim?: number
@@ -63,8 +61,6 @@ export interface Group {
   contenders: Contender[]
   targets: Target[]
   rounds?: number
-  /** Whether contenders take so much new memory, for what they write, that it counts where the machine finds it. */
-  writes?: boolean
   /** Where the lines are figures at steps of something that grows: the names of the steps. */
   steps?: string[]
 }
@@ -119,39 +115,35 @@ export function medianMs(times: number, call: (index: number) => unknown): numbe
 
 /** Passes that warm a process up, in every language: just-in-time compilers take two or three of 100,000 messages. */
 export const WARMING = 3
+/** How long a contender makes passes, unless it has made the most by then. */
+const BUDGET_MS = 300
 
-/** The outcome of passes that were timed. */
-export function ofPasses(passes: readonly { ns: number; cpu: number }[]): Outcome {
-  return { values: { '': median(passes.map(({ ns }) => ns)) }, cpu: median(passes.map(({ cpu }) => cpu)) }
+/** Passes over `count` messages, of which the first ones warm up: at least, and at most, so many. Tells how many there were, too. */
+export async function timedPasses(
+  count: number,
+  [least, most]: readonly [number, number],
+  work: () => unknown,
+): Promise<{ passes: number; outcome: Outcome }> {
+  const times: Awaited<ReturnType<typeof timed>>[] = []
+  const end = performance.now() + BUDGET_MS
+  while (times.length < least || (times.length < most && performance.now() < end)) {
+    times.push(await timed(count, work))
+  }
+  const counted = times.slice(WARMING)
+  const outcome = {
+    values: { '': median(counted.map(({ ns }) => ns)) },
+    cpu: median(counted.map(({ cpu }) => cpu)),
+  }
+  return { passes: times.length, outcome }
 }
 
 /** What children run: this folder as plain JavaScript, so that no loader changes the code that is measured. */
 export const child = resolve('.cache/bench/bench/child.js')
 
-/** More than most contenders write. */
-const TOUCHED_BYTES = 1 << 30
-const piece = Buffer.alloc(8 << 20, 1)
-
-/**
- * Has the machine use memory that it can give to files then. The host of a virtual machine takes free memory back, and what is
- * found again takes thirty times as long as a page that is there: whoever came first after a pause would pay for all.
- */
-function touchMemory(dir: string): void {
-  const path = join(dir, 'touched')
-  const file = openSync(path, 'w')
-  try {
-    for (let at = 0; at < TOUCHED_BYTES; at += piece.length) writeSync(file, piece)
-  } finally {
-    closeSync(file)
-    rmSync(path)
-  }
-}
-
 /** Runs a job in a process and a folder of its own. */
-async function runJob(job: Job, parent: string, writes = false): Promise<Outcome> {
+async function runJob(job: Job, parent: string): Promise<Outcome> {
   const dir = mkdtempSync(join(parent, 'bench-'))
   try {
-    if (writes) touchMemory(dir)
     const { code, stdout, stderr } = await collect([child, JSON.stringify(job), dir])
     if (code !== 0) throw new Error(lastLine(stderr))
     return JSON.parse(stdout) as Outcome
@@ -187,7 +179,7 @@ export async function measure(group: Group, options: Options, tell: (text: strin
       if (missing.has(contender.name) || round >= (contender.rounds ?? rounds)) continue
       tell(`${group.title}: ${contender.name}, round ${round + 1} of ${rounds}`)
       try {
-        record(lines, contender, await runJob(contender.job, options.dir, group.writes))
+        record(lines, contender, await runJob(contender.job, options.dir))
       } catch (error) {
         missing.add(contender.name)
         const reason = error instanceof Error ? error.message : String(error)

@@ -34,14 +34,30 @@ function exact({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, length)
 }
 
-/** A checksum over payloads in order. */
+/** A checksum over payloads in order, which are gathered first: a call for each would take longer than reading it. */
 export class Sum {
-  value = 0
   count = 0
+  #value = 0
+  #gathered = Buffer.allocUnsafe(1 << 20)
+  #length = 0
 
   add(payload: Payload): void {
-    this.value = crc32(typeof payload === 'string' ? payload : exact(payload), this.value)
     this.count++
+    if (payload.length > this.#gathered.length - this.#length) this.#fold()
+    if (payload.length > this.#gathered.length) this.#gathered = Buffer.allocUnsafe(payload.length)
+    if (typeof payload === 'string') this.#gathered.write(payload, this.#length, 'latin1')
+    else this.#gathered.set(exact(payload), this.#length)
+    this.#length += payload.length
+  }
+
+  get value(): number {
+    this.#fold()
+    return this.#value
+  }
+
+  #fold(): void {
+    this.#value = crc32(this.#gathered.subarray(0, this.#length), this.#value)
+    this.#length = 0
   }
 }
 

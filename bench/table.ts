@@ -40,8 +40,7 @@ export function judge(target: Target, lines: readonly Line[]): Verdict | undefin
   const ours = lines.find((line) => line.name === target.line)
   if (ours === undefined || ours.samples.length === 0) return undefined
   const { what, must, aim } = target
-  const base = lines.find((line) => line.name === target.above)?.samples ?? []
-  const value = base.length === 0 ? median(ours.samples) : Math.max(0, median(ours.samples) - median(base))
+  const value = median(ours.samples)
   const limits = { ...(must === undefined ? {} : { must }), ...(aim === undefined ? {} : { aim }) }
   if (target.against === 'limit') {
     return { what, value, against: 'limit', ...limits, mark: markOf((limit) => value <= limit, must, aim) }

@@ -1,7 +1,6 @@
 import {
   WARMING,
-  ofPasses,
-  timed,
+  timedPasses,
   type Contender,
   type Group,
   type Job,
@@ -9,13 +8,13 @@ import {
   type Outcome,
   type Part,
 } from '../measure.ts'
+import { warmMemory } from '../memory.ts'
 import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
-/** How long a child writes, in passes over its payloads, of which the first ones warm it up. */
-const BUDGET_MS = 300
-const [MIN_PASSES, MAX_PASSES] = [WARMING + 1, WARMING + 20]
+/** Passes over the payloads: what they write takes room on the disk. */
+const PASSES = [WARMING + 1, WARMING + 20] as const
 
 /** A stream with a buffer made for this bench. Its ratio stands apart: what is reached is held against peers as they come. */
 const TUNED = 'fs.createWriteStream, 1000 a wait'
@@ -39,14 +38,13 @@ function bytes(size: number): Group {
   return {
     title: `append, ${size} B`,
     unit: 'ns a message',
-    writes: true,
     contenders: [
       contender('log.append(bytes)', 'chronicle', 'append', size),
       contender('log.appendBatch of 256', 'chronicle', 'batch', size),
       contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size),
       contender('lmdb, async put', 'lmdb', 'async', size),
       contender('lmdb, putSync each', 'lmdb', 'each', size, 20, { rounds: 1 }),
-      contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2),
+      contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2, { rounds: 1 }),
       contender('SQLite NORMAL, one a transaction', 'sqlite', 'each', size, 20, { rounds: 1 }),
       contender('LevelDB, batch of 1000', 'level', 'batch', size, 8, { rounds: 1 }),
       contender('fs.createWriteStream', 'files', 'stream', size),
@@ -70,12 +68,14 @@ function text(size: number): Group {
   return {
     title: `append text, ${size} B`,
     unit: 'ns a message',
-    writes: true,
     contenders: [
       contender('log.append(string)', 'chronicle', 'append', size, 1, { text: true }),
       contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size, 1, { text: true }),
       contender('lmdb, async put', 'lmdb', 'async', size, 1, { text: true }),
-      contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2, { text: true }),
+      contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2, {
+        text: true,
+        rounds: 1,
+      }),
       contender('LevelDB, batch of 1000', 'level', 'batch', size, 8, { text: true, rounds: 1 }),
       contender('fs.createWriteStream', 'files', 'stream', size, 1, { text: true }),
       contender(TUNED, 'files', 'grouped', size, 1, { text: true, kind: 'extra' }),
@@ -97,17 +97,14 @@ function groups({ sizes, rounds }: Options): Group[] {
 async function run(job: Job, dir: string): Promise<Outcome> {
   const size = Number(job['size'])
   const payloads = makePayloads(size, Number(job['count']))
-  if (job['peer'] === 'queue') return runQueue('append', payloads, dir)
   const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
+  warmMemory(dir)
+  if (job['peer'] === 'queue') return runQueue('append', payloads, dir)
   const store = await openStore(job, dir)
-  const times: Awaited<ReturnType<typeof timed>>[] = []
-  const end = performance.now() + BUDGET_MS
-  while (times.length < MIN_PASSES || (times.length < MAX_PASSES && performance.now() < end)) {
-    times.push(await timed(given.length, () => store.write(given)))
-  }
-  await verify(payloads, times.length, (see) => store.read(see))
+  const { passes, outcome } = await timedPasses(given.length, PASSES, () => store.write(given))
+  await verify(payloads, passes, (see) => store.read(see))
   await store.close()
-  return ofPasses(times.slice(WARMING))
+  return outcome
 }
 
 export const part: Part = { groups, run }
