@@ -27,22 +27,20 @@ export function ownMemory(): number {
 }
 
 const PIECE = Buffer.alloc(8 << 20, 1)
-/** More than most contenders write. */
-const WARMED_BYTES = 1 << 30
 /** A machine that takes memory back faster than it is warmed stays cold. */
 const WARMING_TIMES = 6
 
 /**
- * Has the machine use memory that it can give to files then, until all of it is there. The host of a virtual machine takes free memory
+ * Has the machine use so much memory as it can give to files then, until all of it is there. The host of a virtual machine takes free memory
  * back, and what it has to find again takes fifteen times as long as a page that is there: whoever came first would pay for all.
  */
-export function warmMemory(dir: string): void {
+export function warmMemory(dir: string, bytes: number): void {
   const path = join(dir, 'warming')
   for (let times = 0; times < WARMING_TIMES; times++) {
     let [least, most] = [Infinity, 0]
     const file = openSync(path, 'w')
     try {
-      for (let at = 0; at < WARMED_BYTES; at += PIECE.length) {
+      for (let at = 0; at < bytes; at += PIECE.length) {
         const start = performance.now()
         writeSync(file, PIECE)
         const took = performance.now() - start

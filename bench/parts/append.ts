@@ -98,7 +98,8 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const size = Number(job['size'])
   const payloads = makePayloads(size, Number(job['count']))
   const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
-  warmMemory(dir)
+  // Half as much again as the messages with what we keep of each, because some stores keep more.
+  warmMemory(dir, 1.5 * PASSES[1] * payloads.length * (size + 64))
   if (job['peer'] === 'queue') return runQueue('append', payloads, dir)
   const store = await openStore(job, dir)
   const { passes, outcome } = await timedPasses(given.length, PASSES, () => store.write(given))

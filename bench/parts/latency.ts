@@ -46,7 +46,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const { openLog } = await import('../peers/chronicle.ts')
   const count = Number(job['count'])
   const payloads = makePayloads(SIZE, PAYLOADS)
-  warmMemory(dir)
+  warmMemory(dir, 1.5 * count * 2 * SIZE)
   const log = openLog(dir)
   const append = (index: number) => log.append(payloads[index % payloads.length]!)
   for (let index = 0; index < WARM_UP; index++) append(index)

@@ -49,6 +49,7 @@ mod name;
 mod named;
 mod observer;
 mod options;
+mod pace;
 mod platform;
 mod position;
 mod preamble;

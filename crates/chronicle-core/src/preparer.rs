@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::active::Active;
 use crate::blank::Blank;
@@ -11,6 +11,7 @@ use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, IndexFile};
 use crate::observer::Event;
+use crate::pace::Pace;
 use crate::platform::Pages;
 use crate::retention;
 
@@ -52,6 +53,8 @@ struct Job {
     /// Whether the thread is at work on what it has taken.
     busy: bool,
     poked: bool,
+    /// Whether the thread waits to be called. Otherwise it looks soon by itself, and no call wakes it.
+    asleep: bool,
     stop: bool,
 }
 
@@ -67,6 +70,7 @@ impl Preparer {
             preparing: false,
             busy: false,
             poked: true,
+            asleep: false,
             stop: false,
         };
         let shared =
@@ -89,8 +93,7 @@ impl Preparer {
         if job.ready.is_none() && !job.preparing {
             job.wanted = next_bytes.or(job.wanted);
         }
-        drop(job);
-        self.shared.changed.notify_all();
+        self.shared.call(job);
     }
 
     /// The appender has rolled.
@@ -103,8 +106,7 @@ impl Preparer {
             job.unindexed.push(sealed.segment.header.base_seq);
         }
         job.poked = true;
-        drop(job);
-        self.shared.changed.notify_all();
+        self.shared.call(job);
     }
 
     /// Waits until the thread has nothing to do, or `patience` is over: then it holds no segment but the active one, and has pruned.
@@ -169,16 +171,40 @@ impl Shared {
         self.job.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wakes the thread if it sleeps.
+    fn call(&self, job: MutexGuard<'_, Job>) {
+        let asleep = job.asleep;
+        drop(job);
+        if asleep {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until there is something to do: until the next look at an appender that is fast, or until it calls.
+    fn wait(&self, look: Option<Duration>) -> MutexGuard<'_, Job> {
+        let mut job = self.lock();
+        job.busy = false;
+        self.changed.notify_all();
+        let idle = |job: &mut Job| job.unindexed.is_empty() && !job.poked && !job.stop;
+        let Some(look) = look else {
+            job.asleep = true;
+            let woken = self.changed.wait_while(job, idle);
+            let mut job = woken.unwrap_or_else(PoisonError::into_inner);
+            job.asleep = false;
+            return job;
+        };
+        let looking = self.changed.wait_timeout_while(job, look, idle);
+        let (mut job, _) = looking.unwrap_or_else(PoisonError::into_inner);
+        job.poked = true;
+        job
+    }
+
     fn run(&self) {
         let mut resident: Option<(u64, u64)> = None;
         let mut index: Option<(u64, IndexFile)> = None;
+        let mut pace = Pace::new(Instant::now());
         loop {
-            let mut job = self.lock();
-            job.busy = false;
-            self.changed.notify_all();
-            let waited =
-                self.changed.wait_while(job, |job| job.unindexed.is_empty() && !job.poked && !job.stop);
-            let mut job = waited.unwrap_or_else(PoisonError::into_inner);
+            let mut job = self.wait(pace.wait());
             job.busy = true;
             #[cfg(feature = "fault")]
             {
@@ -217,6 +243,7 @@ impl Shared {
             if let Some(base) = unindexed {
                 self.index_sealed(base);
             }
+            pace.look(active.segment.header.base_seq, active.end(), Instant::now());
         }
     }
 
@@ -291,5 +318,47 @@ impl Shared {
         job.preparing = false;
         drop(job);
         self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Chronicle, Options, SyncMode};
+
+    fn within_a_minute(mut is: impl FnMut() -> bool) -> bool {
+        let start = Instant::now();
+        while !is() {
+            if start.elapsed() > Duration::from_secs(60) {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
+    #[test]
+    fn the_thread_sleeps_once_the_appender_rests_and_a_roll_calls_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { segment_bytes: Some(1 << 20), sync: SyncMode::None, ..Options::default() };
+        let log = Chronicle::open(dir.path(), &options).unwrap();
+        let mut writer = log.writer(Duration::ZERO).unwrap();
+        let payload = vec![7; 100_000];
+        for _ in 0..2 {
+            // Through some segments, as fast as it gets on.
+            for _ in 0..50 {
+                writer.append(&payload, 0).unwrap();
+            }
+            assert!(within_a_minute(|| writer.preparer.shared.lock().asleep));
+            assert!(!writer.preparer.shared.lock().poked);
+            let active = Arc::clone(&writer.active);
+            while writer.active.segment.header.base_seq == active.segment.header.base_seq {
+                writer.append(&payload, 0).unwrap();
+            }
+            let marks = active.marks().len();
+            let indexed =
+                || index::read(&log.inner().directory, &active.segment).map_or(0, |read| read.len());
+            assert!(marks > 0 && within_a_minute(|| indexed() == marks), "the sealed segment has no index");
+        }
     }
 }
