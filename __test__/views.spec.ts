@@ -61,28 +61,6 @@ test('the engine counts all of what is viewed, as it takes all of it off when it
   t.true(process.memoryUsage().external >= bytes)
 })
 
-test('a cursor empties each buffer as it leaves it; its last one and what others keep stays', (t) => {
-  const log = fresh(t, { sync: 'none' })
-  const large = new Uint8Array(1_000_000).fill(7)
-  for (let seq = 0; seq < 40; seq++) log.append(large)
-  const kept = [...log.read({ payload: 'view' })].map((message) => message.payload)
-  const buffers = new Set<ArrayBufferLike>()
-  const filled = () => [...buffers].filter((buffer) => buffer.byteLength > 0)
-  const cursor = log.cursor({ payload: 'view' })
-  let last: Uint8Array = large
-  while (cursor.next()) {
-    last = cursor.payload
-    t.is(Buffer.compare(last, large), 0)
-    buffers.add(last.buffer)
-    t.deepEqual(filled(), [last.buffer])
-  }
-  cursor.close()
-  t.true(buffers.size > 4)
-  t.is(Buffer.compare(last, large), 0)
-  t.deepEqual(filled(), [last.buffer])
-  t.true(kept.every((payload) => Buffer.compare(payload, large) === 0))
-})
-
 test('nothing is copied: payloads lie in the file, so many in one buffer', (t) => {
   const log = filled(t)
   const views = [...log.read({ payload: 'view' })]

@@ -107,8 +107,7 @@ export interface CursorOptions extends CorruptionOptions {
   durableOnly?: boolean | undefined
   /**
    * Where payloads lie. `'copy'`: in memory of their own, which nothing changes. `'view'`: in the mapped file itself, for payloads of
-   * some 16 KiB and more, which takes half the time; each was checked, and stays valid for as long as it is held, that of a
-   * cursor until its `next()`, which may leave it empty, but
+   * some 16 KiB and more, which takes half the time; each was checked, and stays valid for as long as it is held, but
    *
    * - it shows what another process does to the file, should one change what is published,
    * - its `buffer` has 8 MiB of the file, or more: copy with `slice()` what is to be sent to another thread,

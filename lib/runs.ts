@@ -62,17 +62,12 @@ export class Copies implements Runs {
   }
 }
 
-/** Not by JavaScriptCore, where the object of a buffer may be collected while arrays lie in it. */
-const LETS_GO = process.versions['bun'] === undefined
-
 /** Payloads stay where they lie, in mapped segments. */
 export class Views implements Runs {
   run: Run
   readonly #calls: NonNullable<ReturnType<NativeReader['views']>>
   readonly #poll: (table: Uint32Array) => number
   readonly #newRun: NewRun
-  /** Whether a run was kept that lies in the buffer. */
-  #kept = false
 
   constructor(calls: NonNullable<ReturnType<NativeReader['views']>>, backward: boolean, newRun: NewRun) {
     this.#calls = calls
@@ -86,22 +81,13 @@ export class Views implements Runs {
     const count = this.#poll(atMost(table, most))
     // Of another segment, or a buffer that the program has transferred.
     if (count < 0 || (count > 0 && slab.length === 0)) {
-      this.#letGo()
       this.run = this.#newRun(table, new Uint8Array(this.#calls.buffer()))
-      this.#kept = false
     }
     return Math.abs(count)
   }
 
   keep(count: number): Run {
-    this.#kept = true
     return this.#newRun(this.run.table.slice(0, count * ENTRY_WORDS), this.run.slab)
-  }
-
-  /** The engine counts the bytes of a buffer until it finds out that nobody holds it, and collects garbage to that end. */
-  #letGo(): void {
-    const { slab } = this.run
-    if (LETS_GO && !this.#kept && slab.length > 0) this.#calls.empty(slab.buffer as ArrayBuffer)
   }
 }
 

@@ -83,10 +83,9 @@ export declare class NativeReader {
   pollBack(): (slab: Uint8Array, entries: Uint32Array) => number
   /**
    * The calls of a reader that copies nothing: `poll` and `pollBack` tell places in the last `buffer()`, or, where the count is
-   * negative, in one that is to be asked for now. `empty` takes the memory from one whose arrays nobody needs. Null where the runtime takes no external
-   * memory.
+   * negative, in one that is to be asked for now. Null where the runtime takes no external memory.
    */
-  views(): { poll: (entries: Uint32Array) => number; pollBack: (entries: Uint32Array) => number; buffer: () => ArrayBuffer; empty: (buffer: ArrayBuffer) => void } | null
+  views(): { poll: (entries: Uint32Array) => number; pollBack: (entries: Uint32Array) => number; buffer: () => ArrayBuffer } | null
   /** The call that says of a named reader's messages up to and with `seq` that they are handled. */
   commit(): (seq: number) => void
   /** The seq that a reader of this name would start at now. */

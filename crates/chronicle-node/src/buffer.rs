@@ -150,41 +150,6 @@ pub fn external(env: sys::napi_env, view: &Arc<Mapped>) -> Result<sys::napi_valu
     Ok(buffer)
 }
 
-/// What the engine counts for a buffer that was emptied and not collected yet. Its mapping stays until then, and with it the space of a file
-/// that is pruned: counting nothing would leave that to whatever else is garbage.
-const EMPTIED_BYTES: i64 = 256 << 10;
-
-/// Empties the `ArrayBuffer` over `view`, and all arrays that lie in it: the engine counts its memory no longer. Another thread may be
-/// reading that memory for a call that has not ended. Such a call holds the array, and each array holds the object of its buffer, so the
-/// view stays mapped until that is collected. Where the engine refuses, the buffer stays as it is.
-pub fn empty(env: sys::napi_env, buffer: sys::napi_value, view: Arc<Mapped>) {
-    let held = Arc::into_raw(view).cast_mut().cast::<c_void>();
-    // SAFETY: `buffer` is an argument of the running call, and `held` is a share that `unmap` gives back.
-    let status =
-        unsafe { sys::napi_add_finalizer(env, buffer, held, Some(unmap), ptr::null_mut(), ptr::null_mut()) };
-    if status != sys::Status::napi_ok {
-        // SAFETY: no finalizer was registered, so nobody else gives this share back.
-        drop(unsafe { Arc::from_raw(held.cast_const().cast::<Mapped>()) });
-        return;
-    }
-    count(env, EMPTIED_BYTES);
-    // SAFETY: `buffer` is an argument of the running call. What is no buffer is refused.
-    let _ = unsafe { sys::napi_detach_arraybuffer(env, buffer) };
-}
-
-unsafe extern "C" fn unmap(env: sys::napi_env, view: *mut c_void, _hint: *mut c_void) {
-    count(env, -EMPTIED_BYTES);
-    // SAFETY: the share that `empty` gave away; a finalizer runs once.
-    unsafe { release(env, ptr::null_mut(), view) };
-}
-
-/// Has the engine count so many bytes more.
-fn count(env: sys::napi_env, bytes: i64) {
-    let mut counted = 0;
-    // SAFETY: `env` is that of the running call or finalizer, and `counted` outlives the call.
-    let _ = unsafe { sys::napi_adjust_external_memory(env, bytes, &raw mut counted) };
-}
-
 unsafe extern "C" fn release(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
     // SAFETY: the share that `external` gave away; a finalizer runs once, when no view of the buffer is left.
     drop(unsafe { Arc::from_raw(hint.cast_const().cast::<Mapped>()) });

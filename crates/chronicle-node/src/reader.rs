@@ -94,11 +94,10 @@ impl NativeReader {
     }
 
     /// The calls of a reader that copies nothing: `poll` and `pollBack` tell places in the last `buffer()`, or, where the count is
-    /// negative, in one that is to be asked for now. `empty` takes the memory from one whose arrays nobody needs. Null where the runtime takes no external
-    /// memory.
+    /// negative, in one that is to be asked for now. Null where the runtime takes no external memory.
     #[napi(
         catch_unwind,
-        ts_return_type = "{ poll: (entries: Uint32Array) => number; pollBack: (entries: Uint32Array) => number; buffer: () => ArrayBuffer; empty: (buffer: ArrayBuffer) => void } | null"
+        ts_return_type = "{ poll: (entries: Uint32Array) => number; pollBack: (entries: Uint32Array) => number; buffer: () => ArrayBuffer } | null"
     )]
     pub fn views(&self, env: Env) -> napi::Result<Option<Raw>> {
         raise(&env, view::calls(env.raw(), &self.reader))
