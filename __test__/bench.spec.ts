@@ -43,19 +43,6 @@ test('a histogram tells percentiles to within one part in 128', (t) => {
   t.is(histogram.total, 1_000_000)
 })
 
-test('a slow one of a series delays all that were due meanwhile', (t) => {
-  const histogram = new Histogram()
-  histogram.addCorrected(1, 2)
-  t.is(histogram.total, 1)
-  histogram.addCorrected(7, 2)
-  // Itself, and those that would have waited 5 and 3.
-  t.is(histogram.total, 4)
-  t.deepEqual(
-    [0.25, 0.5, 0.75, 1].map((part) => histogram.percentile(part)),
-    [1, 3, 5, 7],
-  )
-})
-
 test('payloads are distinct, and a wrong answer is found', async (t) => {
   const payloads = makePayloads(64, 1000)
   t.is(new Set(toTexts(payloads)).size, 1000)

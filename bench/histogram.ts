@@ -20,12 +20,6 @@ export class Histogram {
     if (ns > this.#max) this.#max = ns
   }
 
-  /** The same for one of a series that was due each `interval`: while it took longer, others were due, and would have waited for its end. */
-  addCorrected(ns: number, interval: number): void {
-    this.add(ns)
-    for (let waited = ns - interval; waited >= interval; waited -= interval) this.add(waited)
-  }
-
   /** The value that this part of all values does not exceed, rounded up to the end of its bucket. */
   percentile(part: number): number {
     let left = Math.max(1, Math.ceil(this.#total * part))

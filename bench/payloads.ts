@@ -43,11 +43,15 @@ export class Sum {
 
   add(payload: Payload): void {
     this.count++
-    if (payload.length > this.#gathered.length - this.#length) this.#fold()
-    if (payload.length > this.#gathered.length) this.#gathered = Buffer.allocUnsafe(payload.length)
-    if (typeof payload === 'string') this.#gathered.write(payload, this.#length, 'latin1')
-    else this.#gathered.set(exact(payload), this.#length)
-    this.#length += payload.length
+    // A character takes three bytes at most.
+    const most = typeof payload === 'string' ? 3 * payload.length : payload.length
+    if (most > this.#gathered.length - this.#length) this.#fold()
+    if (most > this.#gathered.length) this.#gathered = Buffer.allocUnsafe(most)
+    if (typeof payload === 'string') this.#length += this.#gathered.write(payload, this.#length)
+    else {
+      this.#gathered.set(exact(payload), this.#length)
+      this.#length += payload.length
+    }
   }
 
   get value(): number {

@@ -110,7 +110,8 @@ export interface CursorOptions extends CorruptionOptions {
    * some 16 KiB and more, which takes half the time; each was checked, and stays valid for as long as it is held, but
    *
    * - it shows what another process does to the file, should one change what is published,
-   * - its `buffer` has 8 MiB of the file, or more: copy with `slice()` what is to be sent to another thread,
+   * - its `buffer` has 8 MiB of the file, or more: copy with `slice()` what is to be sent to another thread, and never `transfer()` it, because
+   *   it is unmapped when the thread ends that read it,
    * - to hold one keeps its segment mapped, and the space of a pruned file taken; what was collected is given back in a turn of the
    *   event loop, so reading more than some 10,000 segments needs one now and then.
    *

@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs'
+import { PerformanceObserver } from 'node:perf_hooks'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { Histogram, curvePoints, showHistogram } from '../histogram.ts'
 import type { Group, Job, Line, Options, Outcome, Part } from '../measure.ts'
@@ -28,7 +30,7 @@ function groups(options: Options): Group[] {
     {
       title: `latency of one append, ${SIZE} B, across rolls`,
       unit: 'ns',
-      rounds: whole ? 1 : 2,
+      rounds: whole ? 1 : 3,
       contenders: [
         { name: `${rate}, no append`, kind: 'peer', job: job('idle'), rounds: 1 },
         { name: rate, kind: 'ours', job: job('rate') },
@@ -36,7 +38,12 @@ function groups(options: Options): Group[] {
       ],
       targets: [
         { what: 'p99.99 at full speed', line: 'at full speed: p99.99', against: 'limit', ...limits },
-        { what: `p99.99 ${rate}`, line: `${rate}: append alone, p99.99`, against: 'limit', ...limits },
+        {
+          what: `p99.99 ${rate}, append alone`,
+          line: `${rate}: append alone, p99.99`,
+          against: 'limit',
+          ...limits,
+        },
       ],
     },
   ]
@@ -51,11 +58,18 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const append = (index: number) => log.append(payloads[index % payloads.length]!)
   for (let index = 0; index < WARM_UP; index++) append(index)
   const does = job['way'] === 'idle' ? () => 0 : append
-  const measure = job['way'] === 'full' ? fullSpeed : fixedRate
-  // Compiling the loop takes milliseconds, too.
-  measure(new Histogram(), new Histogram(), WARM_UP, does)
   const [histogram, alone] = [new Histogram(), new Histogram()]
-  measure(histogram, alone, count, does)
+  if (job['way'] === 'full') {
+    // Compiling the loop takes milliseconds, too.
+    fullSpeed(new Histogram(), WARM_UP, does)
+    fullSpeed(histogram, count, does)
+  } else {
+    fixedRate(WARM_UP, does)
+    const collections = watchCollector()
+    const turns = fixedRate(count, does)
+    for (let index = 0; index < count; index++) histogram.add((turns.ended[index]! - turns.due(index)) * 1e6)
+    addAlone(alone, turns, await collections())
+  }
   const written = (job['way'] === 'idle' ? WARM_UP : 2 * WARM_UP + count) / payloads.length
   await verify(payloads, written, (see) => {
     for (const message of log.read()) see(message.payload)
@@ -94,15 +108,8 @@ function name(part: number): string {
   return part === 1 ? 'max' : `p${Number((part * 100).toFixed(2))}`
 }
 
-type Measure = (
-  histogram: Histogram,
-  alone: Histogram,
-  count: number,
-  does: (index: number) => unknown,
-) => void
-
 /** One after the other; each is as long as it takes, the clock included. */
-const fullSpeed: Measure = (histogram, _alone, count, does) => {
+function fullSpeed(histogram: Histogram, count: number, does: (index: number) => unknown): void {
   let before = performance.now()
   for (let index = 0; index < count; index++) {
     does(index)
@@ -112,21 +119,67 @@ const fullSpeed: Measure = (histogram, _alone, count, does) => {
   }
 }
 
-/**
- * Each at its time, and measured from that time on, begun or not: one that is late because another was slow counts its delay,
- * which a measurement from its own beginning would omit. `alone` corrects measurements from their beginning for what they omit, so that
- * it tells of slow ones among them, and not of what else keeps the loop from its time.
- */
-const fixedRate: Measure = (histogram, alone, count, does) => {
+/** Turns at a fixed rate: when each was due, begun and ended, in milliseconds. */
+interface Turns {
+  due(index: number): number
+  begun: Float64Array
+  ended: Float64Array
+}
+
+/** Each at its time, or as soon as those before it are done. */
+function fixedRate(count: number, does: (index: number) => unknown): Turns {
+  // Filled, so that its pages are there.
+  const [begun, ended] = [new Float64Array(count).fill(1), new Float64Array(count).fill(1)]
   const start = performance.now()
+  const due = (index: number) => start + index * INTERVAL_MS
   for (let index = 0; index < count; index++) {
-    const due = start + index * INTERVAL_MS
+    const at = start + index * INTERVAL_MS
     let before = performance.now()
-    while (before < due) before = performance.now()
+    while (before < at) before = performance.now()
     does(index)
-    const after = performance.now()
-    histogram.add((after - due) * 1e6)
-    alone.addCorrected((after - before) * 1e6, INTERVAL_MS * 1e6)
+    ended[index] = performance.now()
+    begun[index] = before
+  }
+  return { due, begun, ended }
+}
+
+interface Collection {
+  startTime: number
+  duration: number
+}
+
+/** When garbage is collected from here on. Appends make none: it is the clock's. */
+function watchCollector(): () => Promise<Collection[]> {
+  const collections: Collection[] = []
+  const observer = new PerformanceObserver((list) => void collections.push(...list.getEntries()))
+  observer.observe({ entryTypes: ['gc'] })
+  return async () => {
+    // They come in a later turn of the event loop.
+    await pause(50)
+    observer.disconnect()
+    return collections
+  }
+}
+
+/**
+ * What the work of each turn alone, without collections, makes of its latency: a turn ends as much after it was due, or after the one before
+ * ended, as its work takes. One that is slow so delays those that are due meanwhile, and what else keeps the loop from its time does not.
+ */
+function addAlone(
+  histogram: Histogram,
+  { due, begun, ended }: Turns,
+  collections: readonly Collection[],
+): void {
+  let [end, next] = [0, 0]
+  for (let index = 0; index < begun.length; index++) {
+    const [from, to] = [begun[index]!, ended[index]!]
+    let took = to - from
+    while (next < collections.length && collections[next]!.startTime < to) {
+      const { startTime, duration } = collections[next++]!
+      took -= Math.max(0, Math.min(to, startTime + duration) - Math.max(from, startTime))
+    }
+    end = Math.max(due(index), end) + took
+    histogram.add((end - due(index)) * 1e6)
   }
 }
 

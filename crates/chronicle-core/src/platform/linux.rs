@@ -147,7 +147,7 @@ pub(crate) fn advise_pages(map: &MmapRaw, pages: Pages) {
 /// Gives a file a name that no file has. Looking first would take half as long again, and the name may be taken in between.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) => rename_if_free(from, to),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_if_free(from, to),
         renamed => renamed.map_err(io::Error::from),
     }
 }

@@ -39,7 +39,8 @@ pub(crate) enum Pages {
 fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(to) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(_) => std::fs::rename(from, to),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+        Err(e) => Err(e),
     }
 }
 
