@@ -165,7 +165,8 @@ function collect(args: string[]): Promise<{ code: number | null; stdout: string;
 
 function lastLine(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
-  return lines.find((line) => /^\w*Error\b|: /.test(line)) ?? lines.at(-1) ?? 'ended without a word'
+  const said = (pattern: RegExp) => lines.find((line) => pattern.test(line))
+  return said(/^\w*Error\b/) ?? said(/: /) ?? lines.at(-1) ?? 'ended without a word'
 }
 
 /** Measures a group: each round runs each contender once, each time with another one first. */

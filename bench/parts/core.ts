@@ -1,0 +1,56 @@
+import type { Contender, Group, Job, Options, Outcome, Part } from '../measure.ts'
+import { warmMemory } from '../memory.ts'
+import { makePayloads } from '../payloads.ts'
+import { runCore } from '../peers/core.ts'
+import { javaQueue, runQueue } from '../peers/queue.ts'
+
+function contender(name: string, kind: Contender['kind'], way: string, size: number): Contender {
+  const count = Math.min(100_000, 24_000_000 / size) | 0
+  return { name, kind, job: { part: 'core', peer: 'core', way, size, count } }
+}
+
+const FLOOR = 'memcpy and checksums, no log'
+
+function append(size: number): Group {
+  const line = 'Writer::append'
+  // No more than twice, and 1.3 times, what the floor takes.
+  const wanted = size <= 64 ? { must: 0.5, aim: 0.77 } : {}
+  return {
+    title: `core in Rust, append, ${size} B`,
+    unit: 'ns a message',
+    rounds: 3,
+    contenders: [
+      contender(line, 'ours', 'append', size),
+      contender(FLOOR, 'extra', 'floor', size),
+      javaQueue('append', size, 'core'),
+    ],
+    targets: [
+      { what: line, line, against: FLOOR, ...wanted },
+      { what: line, line, against: 'java', must: 2, aim: 4 },
+    ],
+  }
+}
+
+function read(size: number): Group {
+  const line = 'Reader::poll'
+  return {
+    title: `core in Rust, read, ${size} B`,
+    unit: 'ns a message',
+    contenders: [contender(line, 'ours', 'poll', size), javaQueue('read', size, 'core')],
+    targets: [{ what: line, line, against: 'java', must: 1.2, aim: 2 }],
+  }
+}
+
+const groups = ({ sizes }: Options): Group[] =>
+  (sizes ?? [64, 1024]).flatMap((size) => [append(size), read(size)])
+
+async function run(job: Job, dir: string): Promise<Outcome> {
+  const [size, count] = [Number(job['size']), Number(job['count'])]
+  const way = String(job['way'])
+  if (way !== 'read' && way !== 'poll') warmMemory(dir, 35 * count * (size + 64))
+  if (job['peer'] === 'queue')
+    return runQueue(way === 'read' ? 'read' : 'append', makePayloads(size, count), dir)
+  return runCore(way, size, count, dir)
+}
+
+export const part: Part = { groups, run }
