@@ -113,7 +113,7 @@ export interface CursorOptions extends CorruptionOptions {
    * - its `buffer` has 8 MiB of the file, or more: copy with `slice()` what is to be sent to another thread, and never `transfer()` it, because
    *   it is unmapped when the thread ends that read it,
    * - to hold one keeps its segment mapped, and the space of a pruned file taken; what was collected is given back in a turn of the
-   *   event loop, so reading more than some 10,000 segments needs one now and then.
+   *   event loop, so a worker that only waits in `next()` keeps all, and reading more than some 10,000 segments needs a turn now and then.
    *
    * What a program stores to a view stays in the process, and later messages are read as they are. A runtime that does not let native
    * code own memory gets copies. Default: `'copy'`.

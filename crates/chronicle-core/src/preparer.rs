@@ -90,10 +90,12 @@ impl Preparer {
     pub(crate) fn poke(&self, next_bytes: Option<u64>) {
         let mut job = self.shared.lock();
         job.poked = true;
-        if job.ready.is_none() && !job.preparing {
-            job.wanted = next_bytes.or(job.wanted);
+        let wants = next_bytes.is_some() && job.ready.is_none() && !job.preparing;
+        if wants {
+            job.wanted = next_bytes;
         }
-        self.shared.call(job);
+        // A segment may be filled sooner than the thread looks again.
+        self.shared.call(job, wants);
     }
 
     /// The appender has rolled.
@@ -106,7 +108,7 @@ impl Preparer {
             job.unindexed.push(sealed.segment.header.base_seq);
         }
         job.poked = true;
-        self.shared.call(job);
+        self.shared.call(job, false);
     }
 
     /// Waits until the thread has nothing to do, or `patience` is over: then it holds no segment but the active one, and has pruned.
@@ -171,11 +173,11 @@ impl Shared {
         self.job.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the thread if it sleeps.
-    fn call(&self, job: MutexGuard<'_, Job>) {
-        let asleep = job.asleep;
+    /// Wakes the thread if it sleeps, or if it is to look `at_once`.
+    fn call(&self, job: MutexGuard<'_, Job>, at_once: bool) {
+        let wakes = job.asleep || at_once;
         drop(job);
-        if asleep {
+        if wakes {
             self.changed.notify_all();
         }
     }
@@ -349,8 +351,8 @@ mod tests {
             for _ in 0..50 {
                 writer.append(&payload, 0).unwrap();
             }
-            assert!(within_a_minute(|| writer.preparer.shared.lock().asleep));
-            assert!(!writer.preparer.shared.lock().poked);
+            let asleep = |job: &Job| job.asleep && !job.poked;
+            assert!(within_a_minute(|| asleep(&writer.preparer.shared.lock())));
             let active = Arc::clone(&writer.active);
             while writer.active.segment.header.base_seq == active.segment.header.base_seq {
                 writer.append(&payload, 0).unwrap();
