@@ -47,7 +47,8 @@ const groups = ({ sizes }: Options): Group[] =>
 async function run(job: Job, dir: string): Promise<Outcome> {
   const [size, count] = [Number(job['size']), Number(job['count'])]
   const way = String(job['way'])
-  if (way !== 'read' && way !== 'poll') warmMemory(dir, 35 * count * (size + 64))
+  // Half as much again as 23 passes write.
+  if (way !== 'read' && way !== 'poll') warmMemory(dir, 1.5 * 23 * count * (size + 64))
   if (job['peer'] === 'queue')
     return runQueue(way === 'read' ? 'read' : 'append', makePayloads(size, count), dir)
   return runCore(way, size, count, dir)

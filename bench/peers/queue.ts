@@ -36,7 +36,8 @@ export function javaQueue(does: 'append' | 'read', size: number, part: string = 
   }
 }
 
-function must(command: string, args: string[]): string {
+/** What a command prints. One that is not there, or fails, is an error. */
+export function must(command: string, args: string[]): string {
   const { error, status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
   if (error !== undefined) throw new Error(`${command}: not found`)
   if (status !== 0) throw new Error(`${command}: ${stderr.trim() === '' ? stdout.trim() : stderr.trim()}`)
