@@ -19,6 +19,16 @@ const PASSES = [WARMING + 1, WARMING + 20] as const
 /** A stream with a buffer made for this bench. Its ratio stands apart: what is reached is held against peers as they come. */
 const TUNED = 'fs.createWriteStream, 1000 a wait'
 
+/** How many payloads there are. */
+export function countOf(size: number): number {
+  return Math.ceil(Math.min(100_000, 24_000_000 / size))
+}
+
+/** Warms as much memory as the passes take, and half as much again, because some stores keep more of a message than we do. */
+export function warm(dir: string, size: number, count: number): void {
+  warmMemory(dir, 1.5 * PASSES[1] * count * (size + 64))
+}
+
 /** `slower` contenders get that many times fewer payloads; the slowest run once. */
 function contender(
   name: string,
@@ -28,7 +38,7 @@ function contender(
   slower = 1,
   { text = false, ...more }: { text?: boolean; rounds?: number; kind?: 'extra' } = {},
 ): Contender {
-  const count = Math.ceil(Math.min(100_000, 24_000_000 / size) / slower)
+  const count = Math.ceil(countOf(size) / slower)
   const kind = peer === 'chronicle' ? 'ours' : 'peer'
   return { name, kind, job: { part: 'append', peer, way, size, count, text }, ...more }
 }
@@ -98,8 +108,7 @@ async function run(job: Job, dir: string): Promise<Outcome> {
   const size = Number(job['size'])
   const payloads = makePayloads(size, Number(job['count']))
   const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
-  // Half as much again as the messages with what we keep of each, because some stores keep more.
-  warmMemory(dir, 1.5 * PASSES[1] * payloads.length * (size + 64))
+  warm(dir, size, payloads.length)
   if (job['peer'] === 'queue') return runQueue('append', payloads, dir)
   const store = await openStore(job, dir)
   const { passes, outcome } = await timedPasses(given.length, PASSES, () => store.write(given))

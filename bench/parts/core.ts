@@ -1,24 +1,23 @@
 import type { Contender, Group, Job, Options, Outcome, Part } from '../measure.ts'
-import { warmMemory } from '../memory.ts'
 import { makePayloads } from '../payloads.ts'
 import { runCore } from '../peers/core.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
+import { countOf, warm } from './append.ts'
 
 function contender(name: string, kind: Contender['kind'], way: string, size: number): Contender {
-  const count = Math.min(100_000, 24_000_000 / size) | 0
-  return { name, kind, job: { part: 'core', peer: 'core', way, size, count } }
+  return { name, kind, job: { part: 'core', peer: 'core', way, size, count: countOf(size) } }
 }
 
 const FLOOR = 'memcpy and checksums, no log'
 
-function append(size: number): Group {
+function append(size: number, rounds: number): Group {
   const line = 'Writer::append'
   // No more than twice, and 1.3 times, what the floor takes.
   const wanted = size <= 64 ? { must: 0.5, aim: 0.77 } : {}
   return {
     title: `core in Rust, append, ${size} B`,
     unit: 'ns a message',
-    rounds: 3,
+    rounds: rounds + 1,
     contenders: [
       contender(line, 'ours', 'append', size),
       contender(FLOOR, 'extra', 'floor', size),
@@ -41,14 +40,13 @@ function read(size: number): Group {
   }
 }
 
-const groups = ({ sizes }: Options): Group[] =>
-  (sizes ?? [64, 1024]).flatMap((size) => [append(size), read(size)])
+const groups = ({ sizes, rounds }: Options): Group[] =>
+  (sizes ?? [64, 1024]).flatMap((size) => [append(size, rounds), read(size)])
 
 async function run(job: Job, dir: string): Promise<Outcome> {
   const [size, count] = [Number(job['size']), Number(job['count'])]
   const way = String(job['way'])
-  // Half as much again as 23 passes write.
-  if (way !== 'read' && way !== 'poll') warmMemory(dir, 1.5 * 23 * count * (size + 64))
+  if (way === 'append' || way === 'floor') warm(dir, size, count)
   if (job['peer'] === 'queue')
     return runQueue(way === 'read' ? 'read' : 'append', makePayloads(size, count), dir)
   return runCore(way, size, count, dir)

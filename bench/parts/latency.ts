@@ -133,7 +133,7 @@ function fixedRate(count: number, does: (index: number) => unknown): Turns {
   const start = performance.now()
   const due = (index: number) => start + index * INTERVAL_MS
   for (let index = 0; index < count; index++) {
-    const at = start + index * INTERVAL_MS
+    const at = due(index)
     let before = performance.now()
     while (before < at) before = performance.now()
     does(index)

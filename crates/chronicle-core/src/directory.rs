@@ -306,6 +306,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_segment_takes_no_name_that_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let (temporary, taken) = (dir.path().join("temporary"), dir.path().join("taken"));
+        std::fs::write(&temporary, b"new").unwrap();
+        std::fs::write(&taken, b"old").unwrap();
+        assert_eq!(name_segment(&temporary, &taken).unwrap_err().kind(), ErrorKind::Corrupt);
+        // As where the system cannot rename and look in one step.
+        let refused = platform::rename_if_free(&temporary, &taken).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&taken).unwrap(), b"old");
+        let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+        name_segment(&temporary, &first).unwrap();
+        platform::rename_if_free(&first, &second).unwrap();
+        assert!(!temporary.exists() && !first.exists());
+        assert_eq!(std::fs::read(&second).unwrap(), b"new");
+    }
+
+    #[test]
     fn names_sort_as_numbers_do() {
         let dir = tempfile::tempdir().unwrap();
         let directory = Directory::new(dir.path());

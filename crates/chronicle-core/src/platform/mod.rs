@@ -36,7 +36,7 @@ pub(crate) enum Pages {
 }
 
 /// Renames a file where no file has the name. Only the holder of the writer lock names segments.
-fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(to) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
