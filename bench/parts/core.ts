@@ -1,6 +1,6 @@
 import type { Contender, Group, Job, Options, Outcome, Part } from '../measure.ts'
 import { makePayloads } from '../payloads.ts'
-import { runCore } from '../peers/core.ts'
+import { buildCore, runCore } from '../peers/core.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 import { countOf, warm } from './append.ts'
 
@@ -46,9 +46,10 @@ const groups = ({ sizes, rounds }: Options): Group[] =>
 async function run(job: Job, dir: string): Promise<Outcome> {
   const [size, count] = [Number(job['size']), Number(job['count'])]
   const way = String(job['way'])
+  const java = job['peer'] === 'queue'
+  if (!java) buildCore()
   if (way === 'append' || way === 'floor') warm(dir, size, count)
-  if (job['peer'] === 'queue')
-    return runQueue(way === 'read' ? 'read' : 'append', makePayloads(size, count), dir)
+  if (java) return runQueue(way === 'read' ? 'read' : 'append', makePayloads(size, count), dir)
   return runCore(way, size, count, dir)
 }
 
