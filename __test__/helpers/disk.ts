@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -60,4 +71,28 @@ export function mounted(t: ExecutionContext, kind: DiskKind): string {
   const [path, remove] = mount(kind, SMALL)
   t.teardown(remove)
   return path
+}
+
+/** Writes a file until it grows no more, flushed or not: ext4 may count twice what it is writing back, and be full too early. */
+export function fillUp(path: string): void {
+  const file = openSync(path, 'w')
+  const block = Buffer.alloc(4096)
+  try {
+    for (let before = -1; before < fstatSync(file).size; fsyncSync(file)) {
+      before = fstatSync(file).size
+      while (hasRoom(file, block)) continue
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Writes a block, or tells that the disk is full. */
+function hasRoom(file: number, block: Buffer): boolean {
+  try {
+    return writeSync(file, block) > 0
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return false
+    throw error
+  }
 }
