@@ -19,6 +19,7 @@ use crate::platform;
 use crate::reader::{From, Reader};
 use crate::recovery::RecoveryReport;
 use crate::segment::Segment;
+use crate::sizes::Sizes;
 use crate::waiter::WaitHandle;
 use crate::writer::Writer;
 
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     mapped: Mutex<Mapped>,
     pub(crate) known: Mutex<Known>,
+    pub(crate) sizes: Mutex<Sizes>,
     pub(crate) recovery: Mutex<Option<RecoveryReport>>,
     /// Where the log ends as long as no writer has recovered it, and the number of openings when that was found.
     end: Mutex<Option<((u32, u64), u64)>>,
@@ -122,6 +124,7 @@ impl Chronicle {
                 options: options.clone(),
                 mapped: Mutex::default(),
                 known: Mutex::default(),
+                sizes: Mutex::default(),
                 recovery: Mutex::default(),
                 end: Mutex::default(),
                 prune_failure: Mutex::default(),

@@ -5,14 +5,12 @@
 //! comes to the end of the last that is known goes on from there. It is never believed that a file is there: where one
 //! is not, the directory is listed.
 
-use std::fs;
 use std::ops::Deref;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::chronicle::Inner;
 use crate::cursor::Cursor;
 use crate::error::Result;
-use crate::platform;
 
 /// So few segments are listed as fast as the end of the last one is found.
 const LISTED_SOONER: usize = 256;
@@ -107,26 +105,6 @@ impl Inner {
             return Ok(known);
         }
         self.list(Self::bases)
-    }
-
-    /// How many segments there are from the first that is left, and the bytes that they take on the disk.
-    pub(crate) fn count(&self) -> Result<(u64, u64)> {
-        let known = self.all_bases()?;
-        let sizes: Option<u64> = known.iter().map(|&base| self.disk_bytes(base)).sum();
-        let (bases, bytes) = match sizes {
-            Some(bytes) => (known, bytes),
-            // One is not there: removed by a prune meanwhile, or by hand.
-            None => self.list(Self::bases).map(|listed| {
-                let bytes = listed.iter().filter_map(|&base| self.disk_bytes(base)).sum();
-                (listed, bytes)
-            })?,
-        };
-        Ok((bases.len() as u64, bytes))
-    }
-
-    /// The bytes that a segment takes on the disk, if it is there.
-    pub(crate) fn disk_bytes(&self, base: u64) -> Option<u64> {
-        fs::metadata(self.directory.segment(base)).ok().map(|metadata| platform::disk_bytes(&metadata))
     }
 
     /// The segment that starts at `next` comes behind the one that starts at `base`.

@@ -72,6 +72,7 @@ mod run;
 )]
 mod schedules;
 mod segment;
+mod sizes;
 mod skip;
 mod slots;
 mod snapshot;

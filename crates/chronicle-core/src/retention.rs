@@ -184,12 +184,13 @@ fn candidates_among(
     // Before a recovery the first segment that is left must be one that it keeps.
     let sound = inner.unrecovered_end()?.unwrap_or(u64::MAX);
     let (next_seq, now) = (inner.next_seq()?, clock::now_ns());
-    let mut left =
-        retention.keep_bytes.map(|_| bases.iter().filter_map(|&base| inner.disk_bytes(base)).sum::<u64>());
+    let sizes: Option<Vec<Option<u64>>> =
+        retention.keep_bytes.map(|_| bases.iter().map(|&base| inner.disk_bytes(base)).collect());
+    let mut left: Option<u64> = sizes.as_ref().map(|sizes| sizes.iter().flatten().sum());
     let limited =
         retention.keep_bytes.is_some() || retention.keep_ns.is_some() || retention.keep_messages.is_some();
     let mut going = Vec::new();
-    for pair in bases.windows(2) {
+    for (index, pair) in bases.windows(2).enumerate() {
         let (base, next_base) = (pair[0], pair[1]);
         if unread.is_some_and(|position| next_base > position) || next_base >= sound {
             break;
@@ -203,7 +204,7 @@ fn candidates_among(
         if !goes {
             break;
         }
-        let bytes = inner.disk_bytes(base);
+        let bytes = sizes.as_ref().map_or_else(|| inner.disk_bytes(base), |sizes| sizes[index]);
         going.push(Candidate { next_base, bytes });
         left = left.map(|left| left.saturating_sub(bytes.unwrap_or(0)));
     }

@@ -8,6 +8,7 @@
 mod common;
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -288,4 +289,36 @@ mod processes {
             agrees(&log, dir.path());
         }
     }
+}
+
+#[test]
+fn what_settled_segments_take_is_kept_until_a_recovery() {
+    let dir = memory();
+    let (log, other) = (open(dir.path()), open(dir.path()));
+    let mut writer = writer(&log);
+    append(&mut writer, 20, WHOLE);
+    counts(&other, dir.path());
+    // As long as a segment may change: five seconds behind the roll.
+    std::thread::sleep(Duration::from_millis(5_100));
+    counts(&other, dir.path());
+    append(&mut writer, 10, WHOLE);
+    counts(&other, dir.path());
+    let retention = Retention { keep_messages: Some(20), ..Retention::default() };
+    assert!(log.prune(&retention, false).unwrap().segments > 0);
+    counts(&other, dir.path());
+    // No sealed segment gets longer: one that does shows which sizes are kept.
+    let grow = |index: usize| {
+        let file = fs::OpenOptions::new().append(true).open(&segments(dir.path())[index]);
+        file.unwrap().write_all(&vec![1; 40_960]).unwrap();
+    };
+    let bytes = || (other.stats().unwrap().bytes, open(dir.path()).stats().unwrap().bytes);
+    grow(1);
+    let (kept, real) = bytes();
+    assert!(kept < real, "{kept} of {real}");
+    grow(15);
+    let (later, grown) = bytes();
+    assert_eq!(grown - real, later - kept);
+    drop(writer);
+    append(&mut common::writer(&log), 1, WHOLE);
+    counts(&other, dir.path());
 }
