@@ -103,7 +103,7 @@ test('every target names a line that is there', (t) => {
       const names = contenders.map(({ name }) => name)
       for (const { line, against } of targets) {
         t.true(names.includes(line.split(':')[0]!) || names.includes(line), line)
-        t.true(['peer', 'java', 'extra', 'limit', ...names].includes(against), against)
+        t.true(['peer', 'java', 'extra', 'floor', 'limit', ...names].includes(against), against)
       }
     }
   }

@@ -10,7 +10,7 @@ import { compile, installPeers } from './install.ts'
 import { measure, type Line, type Options, type Part } from './measure.ts'
 import { growthOf, judge, showGrowth, showLines, showVerdicts, type Growth, type Verdict } from './table.ts'
 
-const partNames = ['append', 'read', 'core', 'sync', 'handoff', 'latency', 'open', 'memory', 'growth']
+const partNames = ['append', 'read', 'sync', 'handoff', 'latency', 'open', 'memory', 'growth']
 
 const { values: given, positionals } = parseArgs({
   allowPositionals: true,

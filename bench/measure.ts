@@ -12,8 +12,8 @@ export interface Job {
 /** Something that is measured, in a new process each round. */
 export interface Contender {
   name: string
-  /** Ours, a peer as it comes, the peer on the JVM, or a peer that was tuned for this bench: these two are compared apart. */
-  kind: 'ours' | 'peer' | 'java' | 'extra'
+  /** Ours, or what ours is held against, each apart: a peer as it comes, that on the JVM, one tuned for this bench, and what none can do without. */
+  kind: 'ours' | 'peer' | 'java' | 'extra' | 'floor'
   job: Job
   /** Runs in no more rounds than these, where it takes long and is far behind or settled in itself. */
   rounds?: number

@@ -8,7 +8,7 @@ import { openLog } from '../peers/chronicle.ts'
 
 const OPENINGS = 15
 const SEEKS = 200
-const LOOKS = 25
+export const LOOKS = 25
 const [PASSES, APPENDS] = [5, 1000]
 /** In walks that are longer, memory is looked at on the way. */
 const [WALKS, LONG] = [15, 2000]

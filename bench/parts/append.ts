@@ -10,6 +10,7 @@ import {
 } from '../measure.ts'
 import { warmMemory } from '../memory.ts'
 import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
+import { buildCore, runCore } from '../peers/core.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
@@ -18,16 +19,8 @@ const PASSES = [WARMING + 1, WARMING + 20] as const
 
 /** A stream with a buffer made for this bench. Its ratio stands apart: what is reached is held against peers as they come. */
 const TUNED = 'fs.createWriteStream, 1000 a wait'
-
-/** How many payloads there are. */
-export function countOf(size: number): number {
-  return Math.ceil(Math.min(100_000, 24_000_000 / size))
-}
-
-/** Warms as much memory as the passes take, and half as much again, because some stores keep more of a message than we do. */
-export function warm(dir: string, size: number, count: number): void {
-  warmMemory(dir, 1.5 * PASSES[1] * count * (size + 64))
-}
+const CORE = 'Writer::append, in Rust'
+const FLOOR = 'copy and checksums, in Rust'
 
 /** `slower` contenders get that many times fewer payloads; the slowest run once. */
 function contender(
@@ -36,10 +29,10 @@ function contender(
   way: string,
   size: number,
   slower = 1,
-  { text = false, ...more }: { text?: boolean; rounds?: number; kind?: 'extra' } = {},
+  { text = false, ...more }: { text?: boolean; rounds?: number; kind?: 'extra' | 'floor' } = {},
 ): Contender {
-  const count = Math.ceil(countOf(size) / slower)
-  const kind = peer === 'chronicle' ? 'ours' : 'peer'
+  const count = Math.ceil(Math.min(100_000, 12_000_000 / size) / slower)
+  const kind = peer === 'chronicle' || peer === 'core' ? 'ours' : 'peer'
   return { name, kind, job: { part: 'append', peer, way, size, count, text }, ...more }
 }
 
@@ -57,18 +50,26 @@ function bytes(size: number): Group {
       contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2, { rounds: 1 }),
       contender('SQLite NORMAL, one a transaction', 'sqlite', 'each', size, 20, { rounds: 1 }),
       contender('LevelDB, batch of 1000', 'level', 'batch', size, 8, { rounds: 1 }),
-      contender('fs.createWriteStream', 'files', 'stream', size),
-      contender(TUNED, 'files', 'grouped', size, 1, { kind: 'extra' }),
+      contender('fs.createWriteStream', 'files', 'stream', size, 1, { rounds: 1 }),
+      contender(TUNED, 'files', 'grouped', size, 1, { kind: 'extra', rounds: 1 }),
       contender('fs.writeSync each', 'files', 'each', size, 4, { rounds: 1 }),
+      contender(CORE, 'core', 'append', size),
+      contender(FLOOR, 'core', 'floor', size, 1, { kind: 'floor' }),
       javaQueue('append', size),
     ],
     targets: [
       { what: 'append(bytes)', line: 'log.append(bytes)', against: 'peer', must: small ? 4.5 : 5, aim: 8 },
       { what: 'append(bytes)', line: 'log.append(bytes)', against: 'java', must: 1, aim: 1.5 },
       { what: 'append(bytes), tuned stream', line: 'log.append(bytes)', against: 'extra' },
-      small
-        ? { what: 'appendBatch of 256', line: 'log.appendBatch of 256', against: 'peer', must: 5.5, aim: 10 }
-        : { what: 'appendBatch of 256', line: 'log.appendBatch of 256', against: 'peer' },
+      {
+        what: 'appendBatch of 256',
+        line: 'log.appendBatch of 256',
+        against: 'peer',
+        ...(small ? { must: 5.5, aim: 10 } : {}),
+      },
+      // No more than twice, and 1.3 times, what the floor takes.
+      { what: CORE, line: CORE, against: 'floor', ...(small ? { must: 0.5, aim: 0.77 } : {}) },
+      { what: CORE, line: CORE, against: 'java', must: 2, aim: 4 },
     ],
   }
 }
@@ -87,8 +88,8 @@ function text(size: number): Group {
         rounds: 1,
       }),
       contender('LevelDB, batch of 1000', 'level', 'batch', size, 8, { text: true, rounds: 1 }),
-      contender('fs.createWriteStream', 'files', 'stream', size, 1, { text: true }),
-      contender(TUNED, 'files', 'grouped', size, 1, { text: true, kind: 'extra' }),
+      contender('fs.createWriteStream', 'files', 'stream', size, 1, { text: true, rounds: 1 }),
+      contender(TUNED, 'files', 'grouped', size, 1, { text: true, kind: 'extra', rounds: 1 }),
     ],
     targets: [
       { what: 'append(string)', line: 'log.append(string)', against: 'peer', ...wanted },
@@ -105,11 +106,14 @@ function groups({ sizes, rounds }: Options): Group[] {
 }
 
 async function run(job: Job, dir: string): Promise<Outcome> {
-  const size = Number(job['size'])
-  const payloads = makePayloads(size, Number(job['count']))
-  const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
-  warm(dir, size, payloads.length)
+  const [size, count] = [Number(job['size']), Number(job['count'])]
+  if (job['peer'] === 'core') buildCore()
+  // Half as much again as the passes take, because some stores keep more of a message than we do.
+  warmMemory(dir, 1.5 * PASSES[1] * count * (size + 64))
+  if (job['peer'] === 'core') return runCore(String(job['way']), size, count, dir)
+  const payloads = makePayloads(size, count)
   if (job['peer'] === 'queue') return runQueue('append', payloads, dir)
+  const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads
   const store = await openStore(job, dir)
   const { passes, outcome } = await timedPasses(given.length, PASSES, () => store.write(given))
   await verify(payloads, passes, (see) => store.read(see))

@@ -10,6 +10,7 @@ import {
   type Target,
 } from '../measure.ts'
 import { makePayloads, toTexts, verify, type Payload } from '../payloads.ts'
+import { runCore } from '../peers/core.ts'
 import { openStore } from '../peers/open.ts'
 import { javaQueue, runQueue } from '../peers/queue.ts'
 
@@ -25,7 +26,7 @@ function contender(
   { slower = 1, ...more }: { slower?: number; rounds?: number; text?: boolean } = {},
 ): Contender {
   const count = Math.ceil(Math.min(200_000, 50_000_000 / size) / slower)
-  const kind = peer === 'chronicle' || peer === 'walk' ? 'ours' : 'peer'
+  const kind = ['chronicle', 'walk', 'core'].includes(peer) ? 'ours' : 'peer'
   const { rounds, text } = more
   const job = { part: 'read', peer, way, size, count, ...(text === undefined ? {} : { text }) }
   return { name, kind, job, ...(rounds === undefined ? {} : { rounds }) }
@@ -38,6 +39,7 @@ const ITERATOR = 'for…of, payload touched'
 const ITERATOR_VIEWS = "for…of, payload: 'view', touched"
 const REVERSE = 'for…of, reverse: true, payload touched'
 const BY_KEY = 'lmdb getBinaryFast'
+const CORE = 'Reader::poll, in Rust'
 
 /** Views are for payloads of this length and more. */
 const LARGE = 65_536
@@ -62,6 +64,7 @@ function bytes(size: number): Group {
         : [
             contender('SQLite iterate', 'sqlite', 'transaction', size, { slower: 4, rounds: 1 }),
             contender('LevelDB nextv(1000)', 'level', 'batch', size, { slower: 8, rounds: 1 }),
+            contender(CORE, 'core', 'poll', size),
             javaQueue('read', size),
           ]),
     ],
@@ -86,6 +89,7 @@ function ofSmall(size: number): Target[] {
     { what: ITERATOR, line: ITERATOR, against: 'peer', must: iteratorMust, aim: iteratorAim },
     // Backward takes at most twice as long as forward.
     { what: 'for…of, reverse', line: REVERSE, against: ITERATOR, must: 0.5 },
+    { what: CORE, line: CORE, against: 'java', must: 1.2, aim: 2 },
   ]
 }
 
@@ -129,7 +133,9 @@ function groups({ sizes }: Options): Group[] {
 }
 
 async function run(job: Job, dir: string): Promise<Outcome> {
-  const payloads = makePayloads(Number(job['size']), Number(job['count']))
+  const [size, count] = [Number(job['size']), Number(job['count'])]
+  if (job['peer'] === 'core') return runCore(String(job['way']), size, count, dir)
+  const payloads = makePayloads(size, count)
   if (job['peer'] === 'queue') return runQueue('read', payloads, dir)
   const walks = job['peer'] === 'walk'
   const given: readonly Payload[] = job['text'] === true ? toTexts(payloads) : payloads

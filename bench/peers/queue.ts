@@ -25,14 +25,14 @@ const opens = [
   '-Dchronicle.disk.monitor.disable=true',
 ]
 
-export function javaQueue(does: 'append' | 'read', size: number, part: string = does): Contender {
+export function javaQueue(part: 'append' | 'read', size: number): Contender {
   const count = Math.ceil(Math.min(200_000, 48_000_000 / size))
   // Its warm-up takes as long as a round of others, and its passes have a median of their own.
   return {
     name: 'Chronicle Queue (JVM)',
     kind: 'java',
     rounds: 1,
-    job: { part, peer: 'queue', way: does, size, count },
+    job: { part, peer: 'queue', size, count },
   }
 }
 
