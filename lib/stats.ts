@@ -8,7 +8,7 @@ export interface Stats {
   durableSeq: number
   /** How many segment files there are. */
   segments: number
-  /** Bytes that the segment files take on the disk. */
+  /** Bytes that the segment files take on the disk. A file is looked at until another segment has followed it for five seconds. */
   bytes: number
   /** The length in bytes that segments double up to. */
   segmentBytes: number

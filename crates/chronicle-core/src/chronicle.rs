@@ -71,7 +71,7 @@ pub struct Stats {
     pub durable_seq: u64,
     /// How many segment files there are.
     pub segments: u64,
-    /// Bytes that the segment files take on the disk.
+    /// Bytes that the segment files take on the disk. A file is looked at until another segment has followed it for five seconds.
     pub bytes: u64,
     /// The length that segments double up to.
     pub segment_bytes: u64,
