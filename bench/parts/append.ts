@@ -44,7 +44,7 @@ function bytes(size: number): Group {
     contenders: [
       contender('log.append(bytes)', 'chronicle', 'append', size),
       contender('log.appendBatch of 256', 'chronicle', 'batch', size),
-      contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size),
+      contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size, 1, small ? { rounds: 1 } : {}),
       contender('lmdb, async put', 'lmdb', 'async', size),
       contender('lmdb, putSync each', 'lmdb', 'each', size, 20, { rounds: 1 }),
       contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2, { rounds: 1 }),
@@ -81,7 +81,7 @@ function text(size: number): Group {
     unit: 'ns a message',
     contenders: [
       contender('log.append(string)', 'chronicle', 'append', size, 1, { text: true }),
-      contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size, 1, { text: true }),
+      contender('lmdb, 1000 a transaction', 'lmdb', 'transaction', size, 1, { text: true, rounds: 1 }),
       contender('lmdb, async put', 'lmdb', 'async', size, 1, { text: true }),
       contender('SQLite NORMAL, 1000 a transaction', 'sqlite', 'transaction', size, 2, {
         text: true,

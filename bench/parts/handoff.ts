@@ -34,6 +34,8 @@ function groups(_options: Options): Group[] {
     name,
     kind,
     job: { part: 'handoff', way },
+    // Nothing is held against them.
+    ...(kind === 'peer' ? { rounds: 1 } : {}),
   }))
   const targets = ways.flatMap(([name, , , must, aim]) =>
     must === undefined

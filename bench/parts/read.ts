@@ -51,13 +51,15 @@ function bytes(size: number): Group {
     unit: 'ns a message',
     contenders: [
       contender(WALK, 'walk', '', size),
-      contender(CURSOR, 'chronicle', 'cursor', size),
-      ...(size >= 1024 ? [contender(CURSOR_VIEWS, 'chronicle', 'cursorViews', size)] : []),
+      contender(CURSOR, 'chronicle', 'cursor', size, { rounds: 1 }),
+      ...(size >= 1024
+        ? [contender(CURSOR_VIEWS, 'chronicle', 'cursorViews', size, large ? {} : { rounds: 1 })]
+        : []),
       contender(ITERATOR, 'chronicle', 'batch', size),
       ...(large
-        ? [contender(ITERATOR_VIEWS, 'chronicle', 'iteratorViews', size)]
+        ? [contender(ITERATOR_VIEWS, 'chronicle', 'iteratorViews', size, { rounds: 1 })]
         : [contender(REVERSE, 'chronicle', 'reverse', size)]),
-      contender('lmdb getRange', 'lmdb', 'transaction', size),
+      contender('lmdb getRange', 'lmdb', 'transaction', size, large ? { rounds: 1 } : {}),
       contender(BY_KEY, 'lmdb', 'byKey', size),
       ...(large
         ? []
