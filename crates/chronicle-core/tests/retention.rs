@@ -64,6 +64,40 @@ fn each_limit_removes_whole_segments_oldest_first_and_never_the_last() {
     }
 }
 
+/// What a file takes on the disk, as `stats` counts.
+fn disk_bytes(path: &Path) -> u64 {
+    let metadata = std::fs::metadata(path).unwrap();
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
+    #[cfg(not(unix))]
+    metadata.len()
+}
+
+#[test]
+fn a_limit_of_bytes_goes_by_what_each_segment_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut writer = writer(&log);
+    // Each gets a segment of its own size.
+    for (seq, len) in [60_000, 200_000, 90_000, 400_000, 150_000].into_iter().enumerate() {
+        append(&mut writer, seq as u64..seq as u64 + 1, len);
+    }
+    drop(writer);
+    let sizes: Vec<u64> = segments(dir.path()).iter().map(|path| disk_bytes(path)).collect();
+    assert_eq!(sizes.len(), 5);
+    let keep = |bytes| Retention { keep_bytes: Some(bytes), keep_unread: false, ..Retention::default() };
+    for removed in 1..4 {
+        let (gone, left) = sizes.split_at(removed);
+        let planned = log.prune(&keep(left.iter().sum()), true).unwrap();
+        assert_eq!((planned.segments, planned.bytes), (removed as u64, gone.iter().sum()));
+        let planned = log.prune(&keep(left.iter().sum::<u64>() - 1), true).unwrap();
+        assert_eq!((planned.segments, planned.bytes), (removed as u64 + 1, sizes[..=removed].iter().sum()));
+    }
+    let report = log.prune(&keep(sizes[3..].iter().sum()), false).unwrap();
+    assert_eq!((report.segments, report.bytes), (3, sizes[..3].iter().sum()));
+    assert_eq!(segments(dir.path()).iter().map(|path| disk_bytes(path)).collect::<Vec<_>>(), sizes[3..]);
+}
+
 #[test]
 fn what_a_named_reader_has_still_to_read_stays() {
     let dir = tempfile::tempdir().unwrap();
