@@ -15,7 +15,7 @@ export interface Contender {
   /** Ours, or what ours is held against, each apart: a peer as it comes, that on the JVM, one tuned for this bench, and what none can do without. */
   kind: 'ours' | 'peer' | 'java' | 'extra' | 'floor'
   job: Job
-  /** Runs in no more rounds than these, where it takes long and is far behind or settled in itself. */
+  /** Runs in no more rounds than these, where it takes long and is far behind or settled in itself, or where nothing is held against it. */
   rounds?: number
 }
 

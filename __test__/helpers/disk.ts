@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import {
   closeSync,
-  fstatSync,
   fsyncSync,
   mkdirSync,
   mkdtempSync,
@@ -78,10 +77,12 @@ export function fillUp(path: string): void {
   const file = openSync(path, 'w')
   const block = Buffer.alloc(4096)
   try {
-    for (let before = -1; before < fstatSync(file).size; fsyncSync(file)) {
-      before = fstatSync(file).size
-      while (hasRoom(file, block)) continue
-    }
+    let grew: boolean
+    do {
+      grew = false
+      while (hasRoom(file, block)) grew = true
+      fsyncSync(file)
+    } while (grew)
   } finally {
     closeSync(file)
   }
